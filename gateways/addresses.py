@@ -1,0 +1,54 @@
+"""
+AddressBook: where to connect and where to bind for an address that a text names.
+
+Texts are never rewritten, because a configuration's identity is a hash of its text. In production the book is the
+identity; a simulator maps both directions to loopback ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+Endpoint = tuple[str, int]
+
+
+class AddressBook(Protocol):
+    """
+    The way from addresses in texts to sockets.
+    """
+
+    def dial(self, host: str, port: int) -> Endpoint:
+        """
+        Where to connect for *host*:*port*. TLS still verifies the name in the text.
+
+        Raises:
+            AddressRefused: Nothing is known there.
+        """
+
+    def listen(self, port: int) -> Endpoint:
+        """
+        Where to bind for the *port* that a text names.
+        """
+
+
+class DirectAddresses:
+    """
+    Addresses are what they say, except those that *overrides* name.
+
+    Args:
+        bind: The interface to listen on.
+        overrides: `host:port` to the endpoint that stands for it, for gateways that run outside a cluster.
+    """
+
+    def __init__(self, *, bind: str = "0.0.0.0", overrides: Mapping[str, Endpoint] | None = None) -> None:
+        self._bind = bind
+        self._overrides = dict(overrides or {})
+
+    def dial(self, host: str, port: int) -> Endpoint:
+        """See AddressBook."""
+        return self._overrides.get(f"{host}:{port}", (host, port))
+
+    def listen(self, port: int) -> Endpoint:
+        """See AddressBook."""
+        return self._bind, port
