@@ -1,0 +1,208 @@
+"""
+Gateway: takes in configurations as they come and go, and runs each through the pipeline.
+
+Order on a change: configurations that are gone stop receiving, then the new ones start; what the old ones still have
+in flight is settled in the background, so that a watcher that hangs never holds up a change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from gateways.addresses import AddressBook
+from gateways.chance import Chance
+from gateways.clock import Clock
+from gateways.configmap import Configuration, ConfigurationSource, configurations, diff
+from gateways.control_port import ControlPort
+from gateways.gateway_spec import GatewaySpec
+from gateways.http_sender import HttpTargets
+from gateways.observer import Observer
+from gateways.processor import Shared
+from gateways.registry import processor_for
+from gateways.running_configuration import Frame, RunningConfiguration
+from gateways.status import Status
+from gateways.transformer_service import TransformerService
+
+_log = logging.getLogger("gateways")
+
+
+class Gateway:
+    """
+    One gateway.
+
+    Args:
+        spec: What the Gateway resource says.
+        source: Yields the configurations, the whole set at each change.
+        clock: Time.
+        addresses: Where to connect and bind.
+        chance: Random ids and jitter.
+        observer: Told of each event's way.
+        transformer_source: Settings of the transformer's port, where a ConfigMap of that kind exists.
+
+    Raises:
+        ManifestError: Nobody serves the type.
+    """
+
+    def __init__(
+        self,
+        spec: GatewaySpec,
+        source: ConfigurationSource,
+        *,
+        clock: Clock,
+        addresses: AddressBook,
+        chance: Chance,
+        observer: Observer | None = None,
+        transformer_source: ConfigurationSource | None = None,
+    ) -> None:
+        self.spec = spec
+        self.status = Status(started_at=clock.now())
+        self._source = source
+        self._processor_type = processor_for(spec.type)
+        self._frame = Frame(
+            gateway=spec.name,
+            type=spec.type,
+            version=spec.version,
+            ordered=spec.order == "lane",
+            clock=clock,
+            addresses=addresses,
+            chance=chance,
+            limits=spec.limits,
+            retry=spec.retry,
+            status=self.status,
+            observer=observer,
+        )
+        self._targets = HttpTargets(spec, clock=clock, addresses=addresses)
+        self._running: dict[Configuration, RunningConfiguration] = {}
+        self._ending: set[RunningConfiguration] = set()
+        self._tasks: dict[RunningConfiguration, asyncio.Task[None]] = {}
+        self._shared: Shared | None = None
+        self._transformer = TransformerService(spec, self._frame, self._targets, transformer_source)
+        self._stop_asked = asyncio.Event()
+        self._started = asyncio.Event()
+
+    @property
+    def running(self) -> tuple[RunningConfiguration, ...]:
+        """
+        The configurations of the current set, in key order.
+        """
+        return tuple(self._running[entry] for entry in sorted(self._running, key=lambda entry: entry.key))
+
+    @property
+    def in_flight(self) -> int:
+        """
+        Events taken in and not settled yet, those of removed configurations included.
+        """
+        everyone = (*self._running.values(), *self._ending)
+        return sum(running.in_flight for running in everyone) + self._transformer.in_flight
+
+    def stop(self) -> None:
+        """
+        Ask for a graceful stop; `run` returns when it is done.
+        """
+        self._stop_asked.set()
+
+    async def started(self) -> None:
+        """
+        Wait until the ports are open and the first set of configurations is taken in.
+        """
+        await self._started.wait()
+
+    async def ready(self) -> None:
+        """
+        Wait until each configuration of the current set is known to listen or to have failed.
+        """
+        while waiting := [running for running in self._running.values() if not running.known]:
+            await waiting[0].taken_up()
+
+    async def run(self) -> None:
+        """
+        Run until `stop`. Then: stop receiving, settle what is in flight within the limit, close everything.
+
+        Raises:
+            OSError: The transformer's or the control port cannot be bound.
+        """
+        self._shared = self._processor_type.make_shared(self._frame)
+        async with asyncio.TaskGroup() as group, self._ports(group):
+            watch = group.create_task(self._watch(group), name="configurations")
+            with self._frame.clock.idle():
+                await self._stop_asked.wait()
+            watch.cancel()
+            await asyncio.wait([watch])
+            await self._stop_all()
+
+    def abort(self) -> None:
+        """
+        Drop every connection and listener at once, as a crash would. The caller then cancels `run`.
+        """
+        for running in (*self._running.values(), *self._ending):
+            running.abort()
+        if self._shared is not None:
+            self._shared.abort()
+        self._transformer.abort()
+        self._targets.abort()
+
+    @asynccontextmanager
+    async def _ports(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+        control = ControlPort(self.spec.name, self.status, self._frame.clock)
+        await self._transformer.start(group)
+        if self.spec.control_port is not None:
+            await control.start(*self._frame.addresses.listen(self.spec.control_port))
+        try:
+            yield
+        finally:
+            await control.close()
+
+    async def _watch(self, group: asyncio.TaskGroup) -> None:
+        async for data in self._source.changes():
+            if data is not None:
+                await self._apply(data, group)
+            self._started.set()
+
+    async def _apply(self, data: Mapping[str, str], group: asyncio.TaskGroup) -> None:
+        stale, new = diff(self._running, configurations(data))
+        gone = [self._running.pop(entry) for entry in stale]
+        await self._stop_receiving(gone, group)
+        for entry in new:
+            self._start(entry, group)
+        if self._shared is not None:
+            await self.ready()
+            await self._shared.reconcile()
+
+    async def _stop_receiving(self, gone: list[RunningConfiguration], group: asyncio.TaskGroup) -> None:
+        async with asyncio.TaskGroup() as stopping:
+            for running in gone:
+                stopping.create_task(running.stop_receiving())
+        for running in gone:
+            self._ending.add(running)
+            group.create_task(self._finish(running), name=f"finish {running.entry.key}")
+
+    async def _finish(self, running: RunningConfiguration) -> None:
+        await running.finish()
+        task = self._tasks.pop(running)
+        task.cancel()
+        await asyncio.wait([task])
+        self._ending.discard(running)
+
+    def _start(self, entry: Configuration, group: asyncio.TaskGroup) -> None:
+        running = RunningConfiguration(
+            entry,
+            self._frame,
+            processor_type=self._processor_type,
+            shared=self._shared,
+            targets=self._targets.all(),
+        )
+        self._running[entry] = running
+        self._tasks[running] = group.create_task(running.run(), name=f"run {entry.key}")
+
+    async def _stop_all(self) -> None:
+        everyone = [running for running in self._tasks if running not in self._ending]
+        self._running.clear()
+        async with asyncio.TaskGroup() as group:
+            await self._stop_receiving(everyone, group)
+            group.create_task(self._transformer.stop())
+        if self._shared is not None:
+            await self._shared.close()
+        await self._targets.close()

@@ -1,0 +1,41 @@
+"""
+Which processor serves which gateway type; imported only when a gateway of that type is made.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from gateways.errors import ManifestError
+from gateways.processor import Processor
+
+BUILT_IN = {
+    "calendar": "gateways.processors.calendar:CalendarProcessor",
+    "nats": "gateways.processors.nats:NatsProcessor",
+    "webhook": "gateways.processors.webhook:WebhookProcessor",
+}
+
+ENTRY_POINT_GROUP = "gatesim.processors"
+"""A distribution announces its own types here: the name is the type, the value `module:class`."""
+
+
+def processor_for(type_name: str) -> type[Processor]:
+    """
+    The processor class of *type_name*.
+
+    Raises:
+        ManifestError: Nobody serves that type; the message lists the types there are.
+    """
+    if type_name in BUILT_IN:
+        module, _, name = BUILT_IN[type_name].partition(":")
+        found = getattr(import_module(module), name)
+    else:
+        announced = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+        if type_name not in announced:
+            known = ", ".join(sorted({*BUILT_IN, *announced}))
+            raise ManifestError([f"no processor serves gateway type {type_name!r}; there are {known}"])
+        found = announced[type_name].load()
+    if not (isinstance(found, type) and issubclass(found, Processor)):
+        raise ManifestError([f"what serves gateway type {type_name!r} is no subclass of gateways.Processor: {found!r}"])
+    return found

@@ -1,0 +1,187 @@
+"""
+Service: what a gateway talks to, the same to the runner whatever it is; its providers, and where it can be reached.
+
+A service knows how to publish its own kind of stimulus, to prove who listens, and to break. It is imported only when
+a scenario needs it; its shape (keys, addresses, faults), which `lint` needs, is in shapes.py.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+SocketAddress = tuple[str, int]
+
+
+class ServiceTime(Protocol):
+    """
+    What services need of the scenario's time.
+    """
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """
+        Call *callback* in *seconds* of scenario time.
+
+        Returns:
+            Call it to cancel.
+        """
+
+    def stall_peer(self, peer: str) -> Callable[[], None]:
+        """
+        All work on *peer* (`host:port` as texts name it) waits for scenario time until the returned function is called.
+        """
+
+
+class Stimulus(NamedTuple):
+    """
+    Something published, once.
+    """
+
+    coordinates: tuple[tuple[str, str], ...]
+    """Where to, in the service's own words: (("subject", "foo"),)."""
+    payload: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str:
+        """
+        One coordinate; empty where it has none of that name.
+        """
+        return dict(self.coordinates).get(name, "")
+
+
+class Published(NamedTuple):
+    """
+    What the service said to a stimulus.
+    """
+
+    taken: bool
+    """The service has it for certain."""
+    cause: str = ""
+    """Why not; empty when taken."""
+
+
+class Service(ABC):
+    """
+    One service of one scenario, on one provider.
+
+    Args:
+        name: As the scenario names it.
+        setup: The scenario's `services.<name>` mapping, as given.
+        peers: The addresses in texts that mean this service, `host:port`.
+        relayed: Whether a relay stands in front, because the scenario restarts or faults it.
+        time: For delays and stalls.
+        died: Told the cause when the service ends without having been asked to.
+    """
+
+    type: ClassVar[str]
+
+    def __init__(
+        self,
+        name: str,
+        setup: Mapping[str, Any],
+        *,
+        peers: Sequence[str],
+        relayed: bool,
+        time: ServiceTime,
+        died: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.setup = setup
+        self.peers = tuple(peers)
+        self.relayed = relayed
+        self.time = time
+        self.died = died
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> SocketAddress:
+        """
+        Where gateways connect; the same for the whole scenario. Valid after `start`.
+        """
+
+    @property
+    def provider(self) -> str:
+        """
+        `embedded`, `local`, `container` or `external`.
+        """
+        return "embedded"
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """
+        What runs, for reports: `nats-server 2.15.1`.
+        """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """
+        Bring it up, set-up included, and return once it answers. With `stopped: true` in the set-up only its address
+        is reserved.
+
+        Raises:
+            ServiceUnavailable: It cannot be had here; the error says why and how to get it.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """
+        End it and leave nothing behind. May be called at any time, also after a failed start.
+        """
+
+    @abstractmethod
+    async def restart(self, how: str) -> None:
+        """
+        Stop it (`stop`: in an orderly way; `kill`: SIGKILL) and start it again on the same address with the same data;
+        returns once it answers. Starts one that is stopped or killed.
+        """
+
+    @abstractmethod
+    async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
+        """
+        Publish *stimuli* in order; returns once the service has them for certain, or why it has not.
+        """
+
+    @abstractmethod
+    async def fault(self, kind: str, value: Any) -> None:
+        """
+        Break it. *kind* is one of the shape's faults; *value* as the scenario has it (true, a duration in seconds, ...).
+        """
+
+    @abstractmethod
+    async def heal(self) -> None:
+        """
+        Undo every fault; a service that was killed by a fault is started again.
+        """
+
+    @abstractmethod
+    def covers(self, text: str, stimulus: Stimulus) -> bool:
+        """
+        Whether a configuration with that *text* listens to what *stimulus* is published to.
+        """
+
+    async def absent(self, text: str) -> bool | None:
+        """
+        Whether the service proves that nobody listens any more as a configuration with that *text* does.
+
+        Returns:
+            None where it cannot tell.
+        """
+        return None
+
+    async def fence(self, text: str, mark: str) -> bool:
+        """
+        Publish a marked stimulus on the path of a configuration with that *text*: the payload is the JSON object
+        `{"gatesim-fence": mark}`.
+
+        Returns:
+            False where the path has no place for one.
+        """
+        return False
+
+    def log_tail(self) -> str:
+        """
+        The last lines of its log, for failures; empty where it keeps none.
+        """
+        return ""

@@ -1,0 +1,569 @@
+"""
+VirtualClock: time that moves only when the scenario says so and no real work is under way.
+
+It fits the gateway's Clock by shape; neither package imports the other for it. A hold is real work (a request to a
+watcher, a connect) that keeps time still while it is active: open, not parked (its owner sleeps), not stalled (its
+peer itself waits for scenario time). Real time is only a safety net: without any progress for a while the clock gives
+up and names what it waits for. The rules, and the deadlocks that each avoids, are in docs/time.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeVar
+
+T = TypeVar("T")
+SocketAddress = tuple[str, int]
+
+MICROSECONDS = 1_000_000
+_FURTHEST = datetime.max.replace(tzinfo=UTC)
+
+
+class TimeStuck(Exception):
+    """
+    Nothing has moved for too long in real time, and virtual time may not move.
+
+    Attributes:
+        holds: One sentence for each active hold: its peer and its age.
+    """
+
+    def __init__(self, holds: list[str], after_s: float) -> None:
+        self.holds = holds
+        what = "; ".join(holds) or "no hold is active"
+        super().__init__(f"no progress for {after_s:g} s of real time; time is held by {what}")
+
+
+class Timer:
+    """
+    A callback at an instant; also the Alarm that callers may cancel.
+    """
+
+    __slots__ = ("_clock", "callback", "number", "when")
+
+    def __init__(self, clock: VirtualClock, when: int, number: int, callback: Callable[[], None]) -> None:
+        self._clock = clock
+        self.when = when
+        self.number = number
+        self.callback: Callable[[], None] | None = callback
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.when, self.number) < (other.when, other.number)
+
+    def cancel(self) -> None:
+        if self.callback is not None:
+            self.callback = None
+            self._clock.timer_cancelled(self)
+
+
+class Stall:
+    """
+    One reason why a hold's peer waits for scenario time; released once.
+    """
+
+    __slots__ = ("_hold",)
+
+    def __init__(self, hold: VirtualHold) -> None:
+        self._hold: VirtualHold | None = hold
+
+    def release(self) -> None:
+        """
+        The peer goes on: the hold counts again.
+        """
+        if self._hold is not None:
+            hold, self._hold = self._hold, None
+            hold.unstalled(self)
+
+
+class VirtualHold:
+    """
+    Real work on a peer.
+    """
+
+    __slots__ = ("_clock", "_counted", "_open", "_parked", "_sender", "_sleeper", "_stalls", "peer", "since")
+
+    def __init__(self, clock: VirtualClock, peer: str) -> None:
+        self.peer = peer
+        self.since = time.perf_counter()
+        self._clock = clock
+        self._open = False
+        self._parked = False
+        self._stalls: set[Stall] | None = None
+        self._counted = False
+        self._sender: SocketAddress | None = None
+        self._sleeper: asyncio.Future[None] | None = None
+
+    @property
+    def active(self) -> bool:
+        """
+        Whether time stands still for it.
+        """
+        return self._open and not self._parked and not self._stalls and not self._clock.peer_stalled(self.peer)
+
+    @property
+    def state(self) -> str:
+        """
+        One word for people.
+        """
+        if not self._open:
+            return "closed"
+        if self._parked:
+            return "parked"
+        return "active" if self.active else "stalled"
+
+    def open(self) -> None:
+        """
+        Begin, or begin again.
+        """
+        if not self._open:
+            self._open = True
+            self.since = time.perf_counter()
+            self._clock.hold_opened(self)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """
+        Tell the clock whether the hold counts.
+        """
+        counts = self.active
+        if counts != self._counted:
+            self._counted = counts
+            self._clock.active_changed(1 if counts else -1)
+
+    async def sleep(self, seconds: float) -> None:
+        """See gateways.clock.Hold."""
+        self._sleeper = asyncio.get_running_loop().create_future()
+        timer = self._clock.alarm(seconds, self.wake)
+        self._parked = True
+        self.refresh()
+        try:
+            await self._sleeper
+        finally:
+            timer.cancel()
+            self._sleeper = None
+            self._parked = False
+            self.refresh()
+
+    def alarm(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """See gateways.clock.Hold."""
+
+        def ring() -> None:
+            self.wake()
+            callback()
+
+        return self._clock.alarm(seconds, ring)
+
+    def wake(self) -> None:
+        """See gateways.clock.Hold."""
+        self._stalls = None
+        self._parked = False
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+        self.refresh()
+
+    def sent_from(self, address: SocketAddress) -> None:
+        """See gateways.clock.Hold."""
+        self._sender = address
+        self._clock.sender_known(address, self)
+
+    def stall(self) -> Stall:
+        """
+        The peer has the work and waits for scenario time.
+        """
+        stall = Stall(self)
+        if self._stalls is None:
+            self._stalls = set()
+        self._stalls.add(stall)
+        self.refresh()
+        return stall
+
+    def unstalled(self, stall: Stall) -> None:
+        """
+        *stall* is over; nothing happens where the hold was woken or closed meanwhile.
+        """
+        if self._stalls is not None and stall in self._stalls:
+            self._stalls.discard(stall)
+            self.refresh()
+
+    def close(self) -> None:
+        """See gateways.clock.Hold."""
+        if self._open:
+            self._open = False
+            self._stalls = None
+            self.refresh()
+            self._clock.hold_closed(self, self._sender)
+            self._sender = None
+
+
+class _Inbound(VirtualHold):
+    """
+    Work taken over from a sender: the sender's hold is stalled until the answer is written; ours never counts.
+    """
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, clock: VirtualClock, peer: str, sender: VirtualHold | None) -> None:
+        super().__init__(clock, peer)
+        self._taken = sender.stall() if sender is not None else None
+
+    @property
+    def active(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        super().close()
+        if self._taken is not None:
+            self._taken.release()
+            self._taken = None
+
+
+class VirtualClock:
+    """
+    Time for one scenario.
+
+    Args:
+        start: The first instant; aware.
+        zone: Where schedules without a zone of their own are read.
+        patience_s: Real seconds without progress after which waiting ends in TimeStuck.
+    """
+
+    def __init__(self, start: datetime, *, zone: tzinfo = UTC, patience_s: float = 10.0) -> None:
+        self.zone = zone
+        self._start = start.astimezone(UTC)
+        self._us = 0
+        self._now = self._start
+        self._timers: list[Timer] = []
+        self._cancelled = 0
+        self._numbers = itertools.count()
+        self._active = 0
+        self._progress = 0
+        self._patience_s = patience_s
+        self._still: asyncio.Future[None] | None = None
+        self._by_peer: dict[str, set[VirtualHold]] = {}
+        self._by_sender: dict[SocketAddress, VirtualHold] = {}
+        self._peer_stalls: Counter[str] = Counter()
+        self._woken: dict[asyncio.Task[object], VirtualHold] = {}
+
+    # The gateway's side: see gateways.clock.Clock.
+
+    def now(self) -> datetime:
+        """See gateways.clock.Clock."""
+        return self._now
+
+    def elapsed(self) -> float:
+        """See gateways.clock.Clock."""
+        return self._elapsed_us() / MICROSECONDS
+
+    async def sleep(self, seconds: float) -> None:
+        """See gateways.clock.Clock."""
+        await self._sleep_to(self._elapsed_us() + round(seconds * MICROSECONDS))
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """See gateways.clock.Clock."""
+        await self._sleep_to((instant - self._start) // timedelta(microseconds=1))
+
+    async def limit(self, seconds: float, io: Awaitable[T], *, peer: str) -> T:
+        """See gateways.clock.Clock."""
+        task = _current_task()
+        cancelling, was_woken = task.cancelling(), self._release(task)
+        hold = self.work(peer)
+        rang = False
+
+        def ring() -> None:
+            nonlocal rang
+            rang = True
+            task.cancel()
+
+        timer = hold.alarm(seconds, ring)
+        try:
+            return await io
+        except asyncio.CancelledError:
+            if rang and task.uncancel() <= cancelling:
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+            if was_woken:
+                self._hold_woken(task)
+            hold.close()
+
+    def alarm(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """See gateways.clock.Clock."""
+        return self._at(self._elapsed_us() + round(seconds * MICROSECONDS), callback)
+
+    def work(self, peer: str) -> VirtualHold:
+        """See gateways.clock.Clock."""
+        hold = VirtualHold(self, peer)
+        hold.open()
+        if self._woken and (task := asyncio.current_task()) is not None:
+            self._release(task)
+        return hold
+
+    def inbound(self, sender: SocketAddress) -> VirtualHold:
+        """See gateways.clock.Clock."""
+        hold = _Inbound(self, f"request from {sender[0]}:{sender[1]}", self._by_sender.get(sender))
+        hold.open()
+        return hold
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """See gateways.clock.Clock."""
+        self._release(_current_task())
+        yield
+
+    # The scenario's side.
+
+    @property
+    def active(self) -> int:
+        """
+        How many holds keep time still.
+        """
+        return self._active
+
+    @property
+    def next_timer(self) -> datetime | None:
+        """
+        The next instant at which something is due.
+        """
+        self._drop_cancelled()
+        return self._instant(self._timers[0].when) if self._timers else None
+
+    def holds(self) -> list[VirtualHold]:
+        """
+        Every open hold.
+        """
+        return [hold for holds in self._by_peer.values() for hold in holds]
+
+    def work_of(self, sender: SocketAddress) -> VirtualHold | None:
+        """
+        The hold whose request comes from *sender*; None where it is nobody's work.
+        """
+        return self._by_sender.get(sender)
+
+    def stall_peer(self, peer: str) -> Callable[[], None]:
+        """
+        Stall all holds on *peer*, now and to come, until the returned function is called.
+        """
+        self._peer_stalls[peer] += 1
+        self._refresh_peer(peer)
+        released = False
+
+        def release() -> None:
+            nonlocal released
+            if not released:
+                released = True
+                self._peer_stalls[peer] -= 1
+                self._refresh_peer(peer)
+
+        return release
+
+    async def still(self) -> None:
+        """
+        Wait, in real time, until no hold is active.
+
+        Raises:
+            TimeStuck: Nothing moved for `patience_s`.
+        """
+        loop = asyncio.get_running_loop()
+        while self._active:
+            waiter = self._still = loop.create_future()
+            net = loop.call_later(self._patience_s, self._give_up, waiter, self._progress)
+            try:
+                await waiter
+            finally:
+                net.cancel()
+                self._still = None
+
+    async def advance(self, seconds: float) -> None:
+        """
+        Move time by *seconds*, deadline by deadline; what is due at exactly the end is included.
+        """
+        end = self._us + round(seconds * MICROSECONDS)
+        while await self._step(end):
+            pass
+        self._set(max(end, self._us))
+
+    async def move_until(self, done: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+        """
+        Move time deadline by deadline, at most by *seconds*, only as far as *done* needs.
+
+        Returns:
+            Whether *done* held; where it did not, time has moved by all of *seconds*.
+        """
+        end = self._us + round(seconds * MICROSECONDS)
+        while True:
+            await self.still()
+            if await done():
+                return True
+            if self._active:
+                continue
+            if not await self._step(end):
+                self._set(max(end, self._us))
+                await self.still()
+                return await done()
+
+    async def _step(self, end: int) -> bool:
+        """
+        Wait until time may move, then move it to the next deadline up to *end* and ring what is due there.
+        """
+        await self.still()
+        self._drop_cancelled()
+        timers = self._timers
+        if not timers or timers[0].when > end:
+            return False
+        self._set(max(self._us, timers[0].when))
+        while timers and timers[0].when <= self._us:
+            timer = heapq.heappop(timers)
+            callback, timer.callback = timer.callback, None
+            if callback is None:
+                self._cancelled -= 1
+            else:
+                callback()
+        if not self._active:
+            await asyncio.sleep(0)
+        return True
+
+    # What follows is for holds and timers.
+
+    def peer_stalled(self, peer: str) -> bool:
+        """
+        Whether everything on *peer* waits for scenario time.
+        """
+        return bool(self._peer_stalls) and self._peer_stalls[peer] > 0
+
+    def active_changed(self, by: int) -> None:
+        """
+        A hold begins or ceases to count.
+        """
+        self._active += by
+        self._progress += 1
+        if not self._active and self._still is not None and not self._still.done():
+            self._still.set_result(None)
+
+    def hold_opened(self, hold: VirtualHold) -> None:
+        """
+        *hold* is open.
+        """
+        self._by_peer.setdefault(hold.peer, set()).add(hold)
+
+    def hold_closed(self, hold: VirtualHold, sender: SocketAddress | None) -> None:
+        """
+        *hold* is over.
+        """
+        holds = self._by_peer.get(hold.peer)
+        if holds is not None:
+            holds.discard(hold)
+            if not holds:
+                del self._by_peer[hold.peer]
+        if sender is not None and self._by_sender.get(sender) is hold:
+            del self._by_sender[sender]
+
+    def sender_known(self, sender: SocketAddress, hold: VirtualHold) -> None:
+        """
+        The work of *hold* is a request from *sender*.
+        """
+        self._by_sender[sender] = hold
+
+    def timer_cancelled(self, timer: Timer) -> None:
+        """
+        One more timer in the heap is dead; they are swept once they are more than half of it.
+        """
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._timers):
+            self._timers = [timer for timer in self._timers if timer.callback is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def _at(self, when: int, callback: Callable[[], None]) -> Timer:
+        timer = Timer(self, when, next(self._numbers), callback)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def _drop_cancelled(self) -> None:
+        while self._timers and self._timers[0].callback is None:
+            heapq.heappop(self._timers)
+            self._cancelled -= 1
+
+    def _set(self, us: int) -> None:
+        if us != self._us:
+            self._us = us
+            self._now = self._instant(us)
+
+    def _instant(self, us: int) -> datetime:
+        try:
+            return self._start + timedelta(microseconds=us)
+        except OverflowError:
+            return _FURTHEST
+
+    def _elapsed_us(self) -> int:
+        return self._us
+
+    async def _sleep_to(self, when: int) -> None:
+        if when <= self._elapsed_us():
+            await asyncio.sleep(0)
+            return
+        task = _current_task()
+        self._release(task)
+        waiter = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+                self._hold_woken(task)
+
+        timer = self._at(when, wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def _hold_woken(self, task: asyncio.Task[object]) -> None:
+        """
+        A woken sleeper holds time until it sleeps again, opens work, waits for outside input, or ends.
+        """
+        hold = self._woken.get(task)
+        if hold is None:
+            hold = self._woken[task] = VirtualHold(self, f"task {task.get_name()}")
+            task.add_done_callback(self._task_done)
+        hold.open()
+
+    def _release(self, task: asyncio.Task[object]) -> bool:
+        hold = self._woken.get(task)
+        if hold is None or hold.state == "closed":
+            return False
+        hold.close()
+        return True
+
+    def _task_done(self, task: asyncio.Task[object]) -> None:
+        hold = self._woken.pop(task, None)
+        if hold is not None:
+            hold.close()
+
+    def _refresh_peer(self, peer: str) -> None:
+        for hold in tuple(self._by_peer.get(peer, ())):
+            hold.refresh()
+
+    def _give_up(self, waiter: asyncio.Future[None], progress: int) -> None:
+        """
+        Real time ran out. Where something moved meanwhile, the waiter only looks again.
+        """
+        if waiter.done():
+            return
+        if self._progress != progress:
+            waiter.set_result(None)
+            return
+        now = time.perf_counter()
+        held = [f"{h.peer} for {now - h.since:.1f} s" for h in self.holds() if h.active]
+        waiter.set_exception(TimeStuck(sorted(held), self._patience_s))
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None, "only tasks may wait"
+    return task
