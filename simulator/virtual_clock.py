@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 SocketAddress = tuple[str, int]
@@ -248,7 +248,7 @@ class VirtualClock:
         self._by_peer: dict[str, set[VirtualHold]] = {}
         self._by_sender: dict[SocketAddress, VirtualHold] = {}
         self._peer_stalls: Counter[str] = Counter()
-        self._woken: dict[asyncio.Task[object], VirtualHold] = {}
+        self._woken: dict[asyncio.Task[Any], VirtualHold] = {}
 
     # The gateway's side: see gateways.clock.Clock.
 
@@ -316,6 +316,11 @@ class VirtualClock:
         """See gateways.clock.Clock."""
         self._release(_current_task())
         yield
+
+    def awake(self, task: asyncio.Task[Any]) -> None:
+        """See gateways.clock.Clock."""
+        if not task.done():
+            self._hold_woken(task)
 
     # The scenario's side.
 
@@ -523,7 +528,7 @@ class VirtualClock:
         finally:
             timer.cancel()
 
-    def _hold_woken(self, task: asyncio.Task[object]) -> None:
+    def _hold_woken(self, task: asyncio.Task[Any]) -> None:
         """
         A woken sleeper holds time until it sleeps again, opens work, waits for outside input, or ends.
         """
@@ -533,14 +538,14 @@ class VirtualClock:
             task.add_done_callback(self._task_done)
         hold.open()
 
-    def _release(self, task: asyncio.Task[object]) -> bool:
+    def _release(self, task: asyncio.Task[Any]) -> bool:
         hold = self._woken.get(task)
         if hold is None or hold.state == "closed":
             return False
         hold.close()
         return True
 
-    def _task_done(self, task: asyncio.Task[object]) -> None:
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
         hold = self._woken.pop(task, None)
         if hold is not None:
             hold.close()
@@ -563,7 +568,7 @@ class VirtualClock:
         waiter.set_exception(TimeStuck(sorted(held), self._patience_s))
 
 
-def _current_task() -> asyncio.Task[object]:
+def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None, "only tasks may wait"
     return task

@@ -1,0 +1,157 @@
+"""
+Checkers: what a `guarantee:` owes, over the whole ledger: nothing lost, duplicated, reordered, fabricated or altered.
+
+Stimuli are never stamped: of equal payloads the k-th accepted event matches the k-th that the service took.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simulator.verdict import Reason
+
+
+class Sent(NamedTuple):
+    """
+    A stimulus that a service took for certain.
+    """
+
+    number: int
+    payload: bytes
+    line: int
+    """Of the step that sent it."""
+    owed: bool = True
+    """Its sender was told that it was taken; else it may arrive and may be lost."""
+
+
+class Got(NamedTuple):
+    """
+    An event that a watcher accepted.
+    """
+
+    payload: bytes
+    id: str
+    order_key: str
+    """Events with equal keys keep their order; empty where order is not owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """
+    One configuration towards one watcher: what it should have carried, and what it did.
+    """
+
+    name: str
+    """`gateway/configuration -> watcher`."""
+    sent: Sequence[Sent]
+    got: Sequence[Got]
+
+
+@dataclass(slots=True)
+class Findings:
+    """
+    What checkers found on all paths.
+    """
+
+    lost: list[tuple[Path, Sent]] = field(default_factory=list)
+    duplicated: list[tuple[Path, Got]] = field(default_factory=list)
+    reordered: list[tuple[Path, Got]] = field(default_factory=list)
+    fabricated: list[tuple[Path, Got]] = field(default_factory=list)
+    altered: list[tuple[Path, Got]] = field(default_factory=list)
+
+
+def check(paths: Iterable[Path], *, ordered: bool) -> Findings:
+    """
+    Check every path; linear in the number of events.
+    """
+    findings = Findings()
+    for path in paths:
+        _check_path(path, findings, ordered=ordered)
+    return findings
+
+
+def _check_path(path: Path, findings: Findings, *, ordered: bool) -> None:
+    waiting: defaultdict[bytes, list[Sent]] = defaultdict(list)
+    for sent in reversed(path.sent):
+        waiting[sent.payload].append(sent)
+    known = {sent.payload for sent in path.sent}
+    seen: set[str] = set()
+    newest: dict[str, int] = {}
+    strangers: list[Got] = []
+    for got in path.got:
+        if got.id in seen:
+            findings.duplicated.append((path, got))
+            continue
+        seen.add(got.id)
+        if got.payload not in known:
+            strangers.append(got)
+        elif not waiting[got.payload]:
+            findings.duplicated.append((path, got))
+        else:
+            number = waiting[got.payload].pop().number
+            if ordered and number < newest.get(got.order_key, -1):
+                findings.reordered.append((path, got))
+            newest[got.order_key] = max(number, newest.get(got.order_key, -1))
+    lost = sorted((sent for left in waiting.values() for sent in left if sent.owed), key=lambda sent: sent.number)
+    # A payload that nobody published, beside a stimulus that did not come, is that stimulus with other bytes.
+    altered = min(len(strangers), len(lost))
+    findings.altered += [(path, got) for got in strangers[:altered]]
+    findings.fabricated += [(path, got) for got in strangers[altered:]]
+    findings.lost += [(path, sent) for sent in lost[altered:]]
+
+
+def judge_findings(findings: Findings, *, at_least_once: bool, allowed_lost: int) -> tuple[Reason | None, list[str]]:
+    """
+    The first breach of the guarantee, and what is said of losses that it allows.
+
+    Args:
+        findings: Of all paths.
+        at_least_once: Every stimulus must arrive, and may arrive again under the same id; else at most once.
+        allowed_lost: Exactly so many stimuli are expected to be lost.
+
+    Returns:
+        None where the guarantee holds; and one line for each lost stimulus, by the line that sent it.
+    """
+    notes = [f"not received: {_sent(path, sent)}" for path, sent in findings.lost]
+    for cls, found in (
+        ("altered", findings.altered),
+        ("fabricated", findings.fabricated),
+        ("reordered", findings.reordered),
+        ("duplicate", [] if at_least_once else findings.duplicated),
+    ):
+        if found:
+            path, got = found[0]
+            return Reason(cls, f"{_MEANING[cls]} on {path.name}: {_text(got.payload)} (id {got.id[:36]})"), notes
+    if len(findings.lost) != allowed_lost and (at_least_once or allowed_lost):
+        return _wrong_losses(findings, allowed_lost), notes
+    return None, notes
+
+
+_MEANING = {
+    "altered": "a payload that nobody published came in place of one that was",
+    "fabricated": "an event came that no stimulus explains",
+    "reordered": "an event came after a later one",
+    "duplicate": "an event came again",
+}
+
+
+def _wrong_losses(findings: Findings, allowed: int) -> Reason:
+    if len(findings.lost) < allowed:
+        return Reason("unexpected", f"{allowed} stimuli were expected to be lost, {len(findings.lost)} were")
+    path, sent = findings.lost[0]
+    expected = f", {allowed} of them expected" if allowed else ""
+    return Reason(
+        "not-received", f"{len(findings.lost)} stimuli were lost{expected}; the first: {_sent(path, sent)}", sent.line
+    )
+
+
+def _sent(path: Path, sent: Sent) -> str:
+    return f"{_text(sent.payload)}, sent on line {sent.line}, on {path.name}"
+
+
+def _text(payload: bytes) -> str:
+    text = payload.decode("utf-8", "backslashreplace")
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,438 @@
+"""
+Environment: everything that one scenario needs running, as one async context: services, gateways, watchers, time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+from simulator.addresses import LOOPBACK, Addresses
+from simulator.cloudevents_spec import ReceivedEvent
+from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, ReferenceGateway
+from simulator.http_client import Response
+from simulator.ledger import Ledger
+from simulator.real_clock import RealClock
+from simulator.scenario import Fault, Gateway, Heal, LoadedStep, Parallel, Repeat, Restart, Scenario
+from simulator.scenario_time import ScenarioTime
+from simulator.sensor import RecordingSensor
+from simulator.services.registry import service_class
+from simulator.services.service import Service
+from simulator.virtual_clock import VirtualClock
+
+T = TypeVar("T")
+
+FENCE_KEY = "gatesim-fence"
+SENSOR_PORT = 9300
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOptions:
+    """
+    How scenarios are played, whatever they say.
+    """
+
+    seed: int = 0
+    timeout_scale: float = 1.0
+    real_limit_s: float = 60.0
+    """`advance` on a real clock beyond this skips the scenario."""
+    build: Builder | None = None
+    """Makes the reference gateway; None for the real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """
+    A configuration that was taken away, whose silence may have to be proved.
+    """
+
+    gateway: Gateway
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedStep:
+    """
+    A step that held.
+    """
+
+    line: int
+    kind: str
+    at_s: float
+    """Scenario time since the start."""
+    text: str
+    """The proof it used; empty for none."""
+
+
+PLAYED_MAX = 1_000
+"""Steps that are reported one by one; a `repeat` may take many more."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """
+    A request whose answer may be waited for.
+    """
+
+    number: int
+    """Of the stimulus."""
+    sent_at: float
+    task: asyncio.Task[Response]
+    answered_at: float | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """
+    What steps note for those that come after.
+    """
+
+    stimuli: int = 0
+    last_stimulus_s: float = 0.0
+    looked_at: dict[str, int] = field(default_factory=dict)
+    """Watcher to the ledger's length when an expectation on it last held."""
+    offered_at: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    latest: Pending | None = None
+    removed: list[Removed] = field(default_factory=list)
+    fences: set[str] = field(default_factory=set)
+    arrived_fences: set[tuple[str, str]] = field(default_factory=set)
+    """Source and mark."""
+
+
+class Environment:
+    """
+    One scenario's surroundings. Entered, everything is up and every gateway's configurations are known to listen or
+    to have failed; left, nothing remains.
+
+    Args:
+        scenario: What to bring up.
+        options: How to play it.
+
+    Raises (on entering):
+        ServiceUnavailable: A service cannot be had here.
+        SimulatorError: A gateway refuses its specification.
+    """
+
+    def __init__(self, scenario: Scenario, options: PlayOptions) -> None:
+        self.scenario = scenario
+        self.options = options
+        self.clock = _clock_for(scenario, options)
+        self.time = ScenarioTime(self.clock)
+        self.ledger = Ledger(self.clock.now)
+        self.addresses = Addresses()
+        self.progress = Progress()
+        self.services: dict[str, Service] = {}
+        self.gateways: dict[str, GatewayUnderTest] = {}
+        self.sensors: dict[str, RecordingSensor] = {}
+        self.configurations: dict[str, dict[str, str]] = {}
+        """Gateway to its ConfigMap's data as it stands."""
+        self.transformer_settings: dict[str, dict[str, str]] = {}
+        """The same of the ConfigMap that its transformer's port reads."""
+        self._stack = AsyncExitStack()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._mover = asyncio.Lock()
+        self.line = scenario.line
+        """Of the step that is being taken."""
+        self.played: list[PlayedStep] = []
+        self._proofs: dict[int, str] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._bring_up()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # Names and lookups.
+
+    def heads(self) -> Mapping[str, Gateway]:
+        """
+        The gateways as the scenario describes them, by name.
+        """
+        return {gateway.name: gateway for gateway in self.scenario.gateways}
+
+    def gateways_of(self, watcher: str) -> frozenset[str]:
+        """
+        Names of the gateways that dispatch to *watcher*.
+        """
+        return frozenset(name for name, head in self.heads().items() if watcher in watcher_names(head))
+
+    def upstream_first(self) -> list[GatewayUnderTest]:
+        """
+        Gateways in the order in which events pass them.
+        """
+        order: list[str] = []
+        heads = self.heads()
+
+        def visit(name: str) -> None:
+            if name in order or name not in heads:
+                return
+            order.append(name)
+            for target in _gateway_watchers(heads[name]):
+                visit(target)
+
+        targets = {target for head in heads.values() for target in _gateway_watchers(head)}
+        for name in (*(n for n in heads if n not in targets), *heads):
+            visit(name)
+        return [self.gateways[name] for name in order if name in self.gateways]
+
+    # Time.
+
+    async def moving(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
+        """
+        Run *work* and move time as far as it needs, at most *limit_s*.
+
+        Raises:
+            TimeoutError: It was not done by then.
+        """
+        task = self.own(work, "step")
+
+        if not await self.move_until_done(task, limit_s) and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+            raise TimeoutError
+        return task.result()
+
+    async def advance(self, seconds: float) -> None:
+        """
+        Move time by *seconds*. Branches that run side by side take turns.
+        """
+        async with self._mover:
+            await self.clock.advance(seconds)
+
+    async def move_until(self, done: Callable[[], Awaitable[bool]], seconds: float | None) -> bool:
+        """
+        Move time until *done* holds, at most by *seconds*; None asks once, where time stands.
+        """
+        if seconds is None:
+            return await done()
+        async with self._mover:
+            return await self.clock.move_until(done, seconds)
+
+    async def move_until_done(self, task: asyncio.Task[Any], seconds: float) -> bool:
+        """
+        Move time until *task* is done, at most by *seconds*.
+        """
+
+        async def done() -> bool:
+            return task.done()
+
+        return await self.move_until(done, seconds)
+
+    def own(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """
+        Start a task that the environment ends at the latest when it is left.
+        """
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.clock.awake(task)
+        return task
+
+    async def quiesce(self) -> CaughtUp:
+        """
+        Wait, in real time, until everything that was accepted anywhere has been handed on and no work is under way.
+        """
+        while True:
+            before = len(self.ledger)
+            proved, paused = True, False
+            for gateway in self.upstream_first():
+                caught_up = await gateway.caught_up()
+                proved, paused = proved and caught_up.proved, paused or caught_up.paused
+            await self.clock.still()
+            if len(self.ledger) == before:
+                return CaughtUp(proved, paused)
+
+    def stimulated(self, count: int = 1) -> None:
+        """
+        Note that something was sent just now.
+        """
+        self.progress.stimuli += count
+        self.progress.last_stimulus_s = self.clock.elapsed()
+
+    # What steps did.
+
+    def began(self, step: LoadedStep) -> None:
+        """
+        Note that *step* is being taken.
+        """
+        self.line = step.line
+        self.ledger.record("step", step.kind, step.line)
+
+    def ended(self, step: LoadedStep) -> None:
+        """
+        Note that *step* held.
+        """
+        if len(self.played) < PLAYED_MAX:
+            self.played.append(PlayedStep(step.line, step.kind, self.clock.elapsed(), self._proofs.pop(step.line, "")))
+
+    def proved(self, line: int, proof: str) -> None:
+        """
+        Note which proof the step on *line* used.
+        """
+        self.ledger.record("proof", line, proof)
+        self._proofs[line] = proof
+
+    def answered_when_done(self, pending: Pending) -> None:
+        """
+        Note the answer and the instant at which it came.
+        """
+
+        def answered(task: asyncio.Task[Response]) -> None:
+            pending.answered_at = self.clock.elapsed()
+            if not task.cancelled() and task.exception() is None:
+                self.ledger.record("answered", pending.number, task.result().status, task.result().cause)
+            if isinstance(self.clock, RealClock):
+                self.clock.nudge()
+
+        pending.task.add_done_callback(answered)
+
+    # Bringing up.
+
+    async def _bring_up(self) -> None:
+        self._stack.push_async_callback(self._end_tasks)
+        if isinstance(self.clock, RealClock):
+            clock = self.clock
+            self.ledger.listen(lambda _: clock.nudge())
+        await self._start_services()
+        await self._start_sensors()
+        for head in self.scenario.gateways:
+            self.addresses.map_gateway(head.name)
+            self.configurations[head.name] = dict(head.config_map or {})
+            self.transformer_settings[head.name] = dict(head.transformer_config_map or {})
+        for head in self.scenario.gateways:
+            await self._start_gateway(head)
+
+    async def _start_services(self) -> None:
+        touched = set(services_touched(self.scenario.steps))
+        for name, setup in self.scenario.services.items():
+            service = service_class(setup.type or name)(
+                name,
+                {**setup.setup, "stopped": setup.stopped},
+                peers=setup.as_,
+                relayed=setup.stopped or name in touched,
+                time=self.time,
+                died=self._told_of_death(name),
+            )
+            self.services[name] = service
+            self._stack.push_async_callback(service.stop)
+            for peer in setup.as_:
+                self.addresses.map(peer, _endpoint_of(service))
+        async with asyncio.TaskGroup() as group:
+            for service in self.services.values():
+                group.create_task(service.start())
+
+    def _told_of_death(self, name: str) -> Callable[[str], None]:
+        def died(cause: str) -> None:
+            self.ledger.record("died", name, cause)
+
+        return died
+
+    async def _start_sensors(self) -> None:
+        heads = self.heads()
+        for head in heads.values():
+            if head.watchers is None:
+                continue
+            for sensor in head.watchers.sensors or ():
+                await self._start_sensor(sensor.name, f"{sensor.name}-sensor-svc:{SENSOR_PORT}")
+            for gateway in head.watchers.gateways or ():
+                if gateway.name not in heads:
+                    await self._start_sensor(gateway.name, f"{gateway.name}-gateway-svc:{gateway.port}")
+
+    async def _start_sensor(self, name: str, peer: str) -> None:
+        if name not in self.sensors:
+            sensor = self.sensors[name] = RecordingSensor(name, self.ledger, self.time, hidden=self._is_fence)
+            self._stack.push_async_callback(sensor.stop)
+            await sensor.start()
+        port = self.sensors[name].port
+        self.addresses.map(peer, lambda: (LOOPBACK, port))
+
+    async def _start_gateway(self, head: Gateway) -> None:
+        build = self.options.build
+        gateway = ReferenceGateway(
+            head.model_dump(by_alias=True, exclude_none=True),
+            clock=self.clock,
+            addresses=self.addresses,
+            ledger=self.ledger,
+            seed=self.options.seed,
+            **({"build": build} if build is not None else {}),
+        )
+        self.gateways[head.name] = gateway
+        self._stack.push_async_callback(gateway.crash)
+        await gateway.start()
+
+    async def _end_tasks(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _is_fence(self, watcher: str, event: ReceivedEvent) -> bool:
+        """
+        Fences reach watchers like any event; they are noted and otherwise invisible.
+        """
+        if not self.progress.fences or FENCE_KEY.encode() not in event.data:
+            return False
+        try:
+            mark = json.loads(event.data)[FENCE_KEY]
+        except (ValueError, TypeError, KeyError):
+            return False
+        if mark not in self.progress.fences:
+            return False
+        self.progress.arrived_fences.add((event.attributes.get("source", ""), mark))
+        return True
+
+
+def _gateway_watchers(head: Gateway) -> tuple[str, ...]:
+    return tuple(watcher.name for watcher in head.watchers.gateways or ()) if head.watchers is not None else ()
+
+
+def watcher_names(head: Gateway) -> frozenset[str]:
+    """
+    Names of everyone that *head* dispatches to.
+    """
+    if head.watchers is None:
+        return frozenset()
+    sensors = (watcher.name for watcher in head.watchers.sensors or ())
+    return frozenset((*sensors, *_gateway_watchers(head)))
+
+
+def services_touched(steps: Iterable[LoadedStep]) -> Iterable[str]:
+    """
+    Names of the services that steps fault, heal or restart.
+    """
+    for step in steps:
+        match step.body:
+            case Fault(service=str(name)) | Heal(service=str(name)) | Restart(service=str(name)):
+                yield name
+            case Repeat(steps=inner):
+                yield from services_touched(inner)
+            case Parallel(branches=branches):
+                for branch in branches:
+                    yield from services_touched(branch)
+
+
+def _endpoint_of(service: Service) -> Callable[[], tuple[str, int]]:
+    return lambda: service.endpoint
+
+
+def _clock_for(scenario: Scenario, options: PlayOptions) -> VirtualClock:
+    patience_s = 10.0 * options.timeout_scale
+    if scenario.clock is None:
+        return RealClock(patience_s=patience_s)
+    return VirtualClock(scenario.clock.virtual, zone=ZoneInfo(scenario.clock.zone), patience_s=patience_s)

@@ -1,0 +1,42 @@
+"""
+Outcomes: how a step says that the story cannot go on; the runner makes the verdict of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StepEnded(Exception):
+    """
+    The root: a step ended the story.
+
+    Attributes:
+        cls: The reason's class, from verdict.FAILURE_CLASSES or OTHER_CLASSES.
+        text: What it says, one sentence.
+        details: Further lines: the nearest event, what differs.
+    """
+
+    def __init__(self, cls: str, text: str, details: Sequence[str] = ()) -> None:
+        self.cls = cls
+        self.text = text
+        self.details = tuple(details)
+        super().__init__(f"{cls}: {text}")
+
+
+class StepFailed(StepEnded):
+    """
+    The gateway did not do what the step says.
+    """
+
+
+class StepInconclusive(StepEnded):
+    """
+    Nobody can tell whether it did.
+    """
+
+
+class StepSkipped(StepEnded):
+    """
+    Something that the step needs is absent here.
+    """

@@ -1,0 +1,37 @@
+"""
+Which class serves which type of service; imported only when a scenario needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from simulator.errors import ServiceUnavailable
+from simulator.services.service import Service
+
+BUILT_IN = {
+    "nats": "simulator.services.nats:EmbeddedNats",
+}
+
+ENTRY_POINT_GROUP = "gatesim.services"
+"""A distribution announces its own services here: the name is the type, the value `module:class`."""
+
+
+def service_class(type_name: str) -> type[Service]:
+    """
+    The service class of *type_name*.
+
+    Raises:
+        ServiceUnavailable: Nobody serves that type.
+    """
+    if type_name in BUILT_IN:
+        module, _, name = BUILT_IN[type_name].partition(":")
+        found: type[Service] = getattr(import_module(module), name)
+        return found
+    announced = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    if type_name not in announced:
+        known = ", ".join(sorted({*BUILT_IN, *announced}))
+        raise ServiceUnavailable(type_name, "embedded", "there is no service of that type", f"there are {known}")
+    loaded: type[Service] = announced[type_name].load()
+    return loaded
