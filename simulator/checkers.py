@@ -1,12 +1,13 @@
 """
 Checkers: what a `guarantee:` owes, over the whole ledger: nothing lost, duplicated, reordered, fabricated or altered.
 
-Stimuli are never stamped: of equal payloads the k-th accepted event matches the k-th that the service took.
+Stimuli are never stamped: of equal payloads the k-th accepted event matches the k-th that the service took, or, where
+order is owed, the next one that keeps it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -74,10 +75,9 @@ def check(paths: Iterable[Path], *, ordered: bool) -> Findings:
 
 
 def _check_path(path: Path, findings: Findings, *, ordered: bool) -> None:
-    waiting: defaultdict[bytes, list[Sent]] = defaultdict(list)
-    for sent in reversed(path.sent):
-        waiting[sent.payload].append(sent)
-    known = {sent.payload for sent in path.sent}
+    waiting: dict[bytes, _Waiting] = {}
+    for sent in path.sent:
+        waiting.setdefault(sent.payload, _Waiting()).add(sent)
     seen: set[str] = set()
     newest: dict[str, int] = {}
     strangers: list[Got] = []
@@ -86,21 +86,56 @@ def _check_path(path: Path, findings: Findings, *, ordered: bool) -> None:
             findings.duplicated.append((path, got))
             continue
         seen.add(got.id)
-        if got.payload not in known:
+        equals = waiting.get(got.payload)
+        if equals is None:
             strangers.append(got)
-        elif not waiting[got.payload]:
+            continue
+        last = newest.get(got.order_key, -1) if ordered else -1
+        sent_as = equals.take(after=last)
+        if sent_as is None:
             findings.duplicated.append((path, got))
-        else:
-            number = waiting[got.payload].pop().number
-            if ordered and number < newest.get(got.order_key, -1):
-                findings.reordered.append((path, got))
-            newest[got.order_key] = max(number, newest.get(got.order_key, -1))
-    lost = sorted((sent for left in waiting.values() for sent in left if sent.owed), key=lambda sent: sent.number)
+            continue
+        if sent_as.number < last:
+            findings.reordered.append((path, got))
+        newest[got.order_key] = max(sent_as.number, last)
+    left = (sent for equals in waiting.values() for sent in equals.left() if sent.owed)
+    lost = sorted(left, key=lambda sent: sent.number)
     # A payload that nobody published, beside a stimulus that did not come, is that stimulus with other bytes.
     altered = min(len(strangers), len(lost))
     findings.altered += [(path, got) for got in strangers[:altered]]
     findings.fabricated += [(path, got) for got in strangers[altered:]]
     findings.lost += [(path, sent) for sent in lost[altered:]]
+
+
+class _Waiting:
+    """
+    Stimuli of equal payload that no event has been matched with, in the order sent.
+    """
+
+    __slots__ = ("_first", "_sent")
+
+    def __init__(self) -> None:
+        self._sent: list[Sent] = []
+        self._first = 0
+
+    def add(self, sent: Sent) -> None:
+        self._sent.append(sent)
+
+    def take(self, *, after: int) -> Sent | None:
+        """
+        The first that was sent later than stimulus *after*, so that a loss is not taken for a change of order; the
+        very first where there is none; None where all are matched.
+        """
+        if self._first == len(self._sent):
+            return None
+        at = bisect_right(self._sent, after, lo=self._first, key=lambda sent: sent.number)
+        if at in (self._first, len(self._sent)):
+            self._first += 1
+            return self._sent[self._first - 1]
+        return self._sent.pop(at)
+
+    def left(self) -> list[Sent]:
+        return self._sent[self._first :]
 
 
 def judge_findings(findings: Findings, *, at_least_once: bool, allowed_lost: int) -> tuple[Reason | None, list[str]]:

@@ -199,7 +199,8 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     if text[at : at + 1] != "{":
         raise JSONDecodeError("expected an object", text, at)
     at = _skip(text, at + 1)
-    while text[at : at + 1] != "}":
+    more = text[at : at + 1] != "}"
+    while more:
         name, at = _decoder.raw_decode(text, at)
         at = _skip(text, at)
         if not isinstance(name, str) or text[at : at + 1] != ":":
@@ -211,7 +212,8 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, bytes]]:
         if name == "data":
             spans[name] = text[start:at].encode()
         at = _skip(text, at)
-        if text[at : at + 1] == ",":
+        more = text[at : at + 1] == ","
+        if more:
             at = _skip(text, at + 1)
         elif text[at : at + 1] != "}":
             raise JSONDecodeError("expected a comma or the end", text, at)
