@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 T = TypeVar("T")
@@ -124,6 +124,11 @@ class Clock(Protocol):
         A block that waits for outside input and therefore does not hold time.
         """
 
+    def awake(self, task: asyncio.Task[Any]) -> None:
+        """
+        *task* was just made or woken and is about to run: it holds time until it sleeps, opens work, waits, or ends.
+        """
+
 
 class SystemHold:
     """
@@ -184,10 +189,10 @@ class SystemClock:
 
     async def sleep_until(self, instant: datetime) -> None:
         """
-        See Clock. Sleeps in pieces of a minute at most, so that a clock that is set (or a machine that slept) is noticed.
+        See Clock. Sleeps in pieces of a minute at most, so that a clock that is set is noticed.
         """
         while (left := (instant - self.now()).total_seconds()) > 0:
-            await asyncio.sleep(min(left, 60.0))
+            await asyncio.sleep(min(left, 60.0))  # noqa: ASYNC110 - there is no event to wait for: this is the clock
 
     async def limit(self, seconds: float, io: Awaitable[T], *, peer: str) -> T:
         """See Clock."""
@@ -209,6 +214,90 @@ class SystemClock:
     def idle(self) -> AbstractContextManager[None]:
         """See Clock."""
         return nullcontext()
+
+    def awake(self, task: asyncio.Task[Any]) -> None:
+        """See Clock."""
+
+
+class Wakeup:
+    """
+    An event inside the gateway: who waits for it does not hold time, and does from the moment it is set.
+
+    With a bare asyncio.Event virtual time could move between the setting and the waiter's next turn.
+    """
+
+    __slots__ = ("_clock", "_set", "_waiters")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._set = False
+        self._waiters: list[tuple[asyncio.Future[None], asyncio.Task[Any]]] = []
+
+    @property
+    def is_set(self) -> bool:
+        """
+        Whether it was set and not cleared since.
+        """
+        return self._set
+
+    def set(self) -> None:
+        """
+        Wake everyone who waits, now and later.
+        """
+        self._set = True
+        waiters, self._waiters = self._waiters, []
+        for future, task in waiters:
+            if not future.done():
+                future.set_result(None)
+                self._clock.awake(task)
+
+    def clear(self) -> None:
+        """
+        From now on waiting waits again.
+        """
+        self._set = False
+
+    async def wait(self) -> None:
+        """
+        Return once it is set.
+        """
+        if self._set:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiters.append((future, task))
+        with self._clock.idle():
+            await future
+
+
+def start(clock: Clock, group: asyncio.TaskGroup, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+    """
+    Start *work* in *group*; the new task holds time until it first waits.
+    """
+    task = group.create_task(work, name=name)
+    clock.awake(task)
+    return task
+
+
+async def join(clock: Clock, task: asyncio.Task[Any]) -> None:
+    """
+    Wait until *task* is done, whatever came of it.
+    """
+    done = Wakeup(clock)
+    task.add_done_callback(lambda _: done.set())
+    if not task.done():
+        await done.wait()
+
+
+async def end(clock: Clock, task: asyncio.Task[Any]) -> None:
+    """
+    Cancel *task* and wait until its clean-up is done.
+    """
+    if not task.done():
+        task.cancel()
+        clock.awake(task)
+        await join(clock, task)
 
 
 @contextmanager

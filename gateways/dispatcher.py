@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 
 from gateways.chance import Chance
-from gateways.clock import Alarm, Clock, Hold
+from gateways.clock import Alarm, Clock, Hold, Wakeup
 from gateways.cloudevent import CloudEvent
 from gateways.limits import Retry
 from gateways.observer import Observer
@@ -63,8 +63,9 @@ class Dispatcher:
         self._memory = _Memory(remembered, lanes=len(self._lanes))
         self._in_flight: dict[int, _Delivery] = {}
         self._by_id: dict[str, _Delivery] = {}
-        self._want_room: deque[asyncio.Future[None]] = deque()
-        self._want_quiet: list[asyncio.Future[None]] = []
+        self._want_room: deque[Wakeup] = deque()
+        self._quiet = Wakeup(clock)
+        self._quiet.set()
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -86,13 +87,15 @@ class Dispatcher:
         Wait until every lane has room; first come, first served. Does not hold time.
         """
         while not self.has_room():
-            freed = asyncio.get_running_loop().create_future()
+            freed = Wakeup(self._clock)
             self._want_room.append(freed)
             try:
-                with self._clock.idle():
-                    await freed
+                await freed.wait()
             except asyncio.CancelledError:
-                self.slot_freed()
+                if freed.is_set:
+                    self.slot_freed()
+                else:
+                    self._want_room.remove(freed)
                 raise
 
     def dispatch(
@@ -122,9 +125,7 @@ class Dispatcher:
         Wait until nothing is in flight.
         """
         while self._in_flight:
-            waiter = asyncio.get_running_loop().create_future()
-            self._want_quiet.append(waiter)
-            await waiter
+            await self._quiet.wait()
 
     def give_up(self, cause: str) -> int:
         """
@@ -158,6 +159,7 @@ class Dispatcher:
         *delivery* is in flight.
         """
         self._in_flight[id(delivery)] = delivery
+        self._quiet.clear()
         if delivery.stable_id:
             self._by_id[delivery.event.id] = delivery
 
@@ -170,11 +172,8 @@ class Dispatcher:
             self._by_id.pop(delivery.event.id, None)
         if self._observer is not None:
             self._observer.settled(self._configuration, delivery.event, settlement)
-        if not self._in_flight and self._want_quiet:
-            for waiter in self._want_quiet:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._want_quiet.clear()
+        if not self._in_flight:
+            self._quiet.set()
 
     def attempted(self, event: CloudEvent, result: DispatchResult) -> None:
         """
@@ -194,11 +193,8 @@ class Dispatcher:
         """
         A lane has room for one more: the first who waits may try.
         """
-        while self._want_room:
-            waiter = self._want_room.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+        if self._want_room:
+            self._want_room.popleft().set()
 
     def open_hold(self, peer: str) -> Hold:
         """

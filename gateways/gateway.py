@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from gateways.addresses import AddressBook
 from gateways.chance import Chance
-from gateways.clock import Clock
+from gateways.clock import Clock, Wakeup, end, join, start
 from gateways.configmap import Configuration, ConfigurationSource, configurations, diff
 from gateways.control_port import ControlPort
 from gateways.gateway_spec import GatewaySpec
@@ -76,12 +77,12 @@ class Gateway:
         )
         self._targets = HttpTargets(spec, clock=clock, addresses=addresses)
         self._running: dict[Configuration, RunningConfiguration] = {}
-        self._ending: set[RunningConfiguration] = set()
+        self._ending: dict[RunningConfiguration, asyncio.Task[None]] = {}
         self._tasks: dict[RunningConfiguration, asyncio.Task[None]] = {}
         self._shared: Shared | None = None
         self._transformer = TransformerService(spec, self._frame, self._targets, transformer_source)
-        self._stop_asked = asyncio.Event()
-        self._started = asyncio.Event()
+        self._stop_asked = Wakeup(clock)
+        self._started = Wakeup(clock)
 
     @property
     def running(self) -> tuple[RunningConfiguration, ...]:
@@ -97,6 +98,19 @@ class Gateway:
         """
         everyone = (*self._running.values(), *self._ending)
         return sum(running.in_flight for running in everyone) + self._transformer.in_flight
+
+    @property
+    def unsettled(self) -> dict[str, int]:
+        """
+        Events taken in and not settled yet, by configuration, those of removed ones included; without those of none.
+        """
+        found: dict[str, int] = {}
+        for running in (*self._running.values(), *self._ending):
+            if running.in_flight:
+                found[running.entry.key] = found.get(running.entry.key, 0) + running.in_flight
+        if self._transformer.in_flight:
+            found["the transformer's port"] = self._transformer.in_flight
+        return found
 
     def stop(self) -> None:
         """
@@ -126,12 +140,10 @@ class Gateway:
         """
         self._shared = self._processor_type.make_shared(self._frame)
         async with asyncio.TaskGroup() as group, self._ports(group):
-            watch = group.create_task(self._watch(group), name="configurations")
-            with self._frame.clock.idle():
-                await self._stop_asked.wait()
-            watch.cancel()
-            await asyncio.wait([watch])
-            await self._stop_all()
+            watch = self._start_task(group, self._watch(group), "configurations")
+            await self._stop_asked.wait()
+            await end(self._frame.clock, watch)
+            await self._stop_all(group)
 
     def abort(self) -> None:
         """
@@ -172,19 +184,22 @@ class Gateway:
             await self._shared.reconcile()
 
     async def _stop_receiving(self, gone: list[RunningConfiguration], group: asyncio.TaskGroup) -> None:
-        async with asyncio.TaskGroup() as stopping:
-            for running in gone:
-                stopping.create_task(running.stop_receiving())
+        """
+        Side by side: one whose service hangs must not keep the others listening.
+        """
+        stopping = [self._start_task(group, running.stop_receiving(), f"stop {running.entry.key}") for running in gone]
+        for task in stopping:
+            await join(self._frame.clock, task)
         for running in gone:
-            self._ending.add(running)
-            group.create_task(self._finish(running), name=f"finish {running.entry.key}")
+            self._ending[running] = self._start_task(group, self._finish(running), f"finish {running.entry.key}")
 
     async def _finish(self, running: RunningConfiguration) -> None:
         await running.finish()
-        task = self._tasks.pop(running)
-        task.cancel()
-        await asyncio.wait([task])
-        self._ending.discard(running)
+        await end(self._frame.clock, self._tasks.pop(running))
+        del self._ending[running]
+
+    def _start_task(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return start(self._frame.clock, group, work, name=name)
 
     def _start(self, entry: Configuration, group: asyncio.TaskGroup) -> None:
         running = RunningConfiguration(
@@ -195,14 +210,15 @@ class Gateway:
             targets=self._targets.all(),
         )
         self._running[entry] = running
-        self._tasks[running] = group.create_task(running.run(), name=f"run {entry.key}")
+        self._tasks[running] = self._start_task(group, running.run(), f"run {entry.key}")
 
-    async def _stop_all(self) -> None:
+    async def _stop_all(self, group: asyncio.TaskGroup) -> None:
         everyone = [running for running in self._tasks if running not in self._ending]
         self._running.clear()
-        async with asyncio.TaskGroup() as group:
-            await self._stop_receiving(everyone, group)
-            group.create_task(self._transformer.stop())
+        await self._stop_receiving(everyone, group)
+        await self._transformer.stop()
+        for finishing in tuple(self._ending.values()):
+            await join(self._frame.clock, finishing)
         if self._shared is not None:
             await self._shared.close()
         await self._targets.close()

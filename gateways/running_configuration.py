@@ -14,7 +14,7 @@ from typing import Any
 
 from gateways.addresses import AddressBook
 from gateways.chance import Chance
-from gateways.clock import Clock
+from gateways.clock import Clock, Wakeup, end, start
 from gateways.configmap import Configuration
 from gateways.dispatcher import Dispatcher
 from gateways.errors import ConfigurationError, SourceUnavailable
@@ -87,8 +87,8 @@ class RunningConfiguration:
         self._dispatcher: Dispatcher | None = None
         self._source: asyncio.Task[None] | None = None
         self._failures = 0
-        self._taken_up = asyncio.Event()
-        self._over = asyncio.Event()
+        self._taken_up = Wakeup(frame.clock)
+        self._over = Wakeup(frame.clock)
 
     # Surroundings and Context: see gateways.processor.
 
@@ -185,7 +185,7 @@ class RunningConfiguration:
         """
         Whether its phase has left Initialized.
         """
-        return self._taken_up.is_set()
+        return self._taken_up.is_set
 
     async def taken_up(self) -> None:
         """
@@ -203,12 +203,12 @@ class RunningConfiguration:
             self._mark(Phase.ERROR, str(error))
             await self._over.wait()
             return
-        while not self._over.is_set():
+        while not self._over.is_set:
             try:
                 await self._run_lanes(options)
             except* Exception as group:
                 self._crashed(group)
-            if not self._over.is_set():
+            if not self._over.is_set:
                 await self.clock.sleep(self._next_wait())
 
     async def stop_receiving(self) -> None:
@@ -218,9 +218,8 @@ class RunningConfiguration:
         self._frame.status.remove(self.node)
         self._taken_up.set()
         source, self._source = self._source, None
-        if source is not None and not source.done():
-            source.cancel()
-            await asyncio.wait([source])
+        if source is not None:
+            await end(self.clock, source)
 
     async def finish(self) -> int:
         """
@@ -268,7 +267,7 @@ class RunningConfiguration:
                 remembered=frame.limits.remembered if self._type.redelivers else 0,
                 observer=frame.observer,
             )
-            source = group.create_task(self._listen(options), name=f"configuration {self.entry.key}")
+            source = start(frame.clock, group, self._listen(options), name=f"configuration {self.entry.key}")
             self._source = source
             await self._over.wait()
             source.cancel()

@@ -13,7 +13,7 @@ from simulator.environment import Environment, Pending
 from simulator.http_client import Response
 from simulator.judgement import Judgement, describe, judge_events, judge_same
 from simulator.ledger import AcceptedEvent
-from simulator.matchers import Mismatch, match_value, show
+from simulator.matchers import Mismatch, is_placeholder, match_value, show
 from simulator.outcomes import StepFailed, StepInconclusive
 from simulator.proofs import prove_quiet
 from simulator.real_clock import RealClock
@@ -104,17 +104,17 @@ class _Waiting:
         details = _details(judgement)
         if judgement.reason != "missing" or expect.watcher is None:
             cls = "not-received" if judgement.reason == "missing" else judgement.reason
-            raise StepFailed(cls, text, details)
+            raise StepFailed(cls, text, details, judgement.mismatches)
         since = self._environment.progress.looked_at.get(expect.watcher, 0)
         watched_by = self._environment.gateways_of(expect.watcher)
         cause = why_missing(self._environment.ledger, expect.watcher, since=since, gateways=watched_by)
         if cause.cls == "service-died" and self._environment.scenario.head.guarantee is None:
-            raise StepInconclusive("service-died", f"{text}; {cause.text}", details)
+            raise StepInconclusive("service-died", f"{text}; {cause.text}", details, judgement.mismatches)
         if await self._comes_later(expect):
-            raise StepFailed("late", f"{text}; it came later", details)
+            raise StepFailed("late", f"{text}; it came later", details, judgement.mismatches)
         if judgement.nearest is not None and cause.cls == "not-received":
-            raise StepFailed("accepted-different", text, details)
-        raise StepFailed(str(cause.cls), f"{text}; {cause.text}", details)
+            raise StepFailed("accepted-different", text, details, judgement.mismatches)
+        raise StepFailed(str(cause.cls), f"{text}; {cause.text}", details, judgement.mismatches)
 
     async def _comes_later(self, expect: Expect) -> bool:
         """
@@ -212,7 +212,7 @@ async def _expect_response(match: ResponseMatch, within_s: float | None, environ
     mismatches = _match_response(match, response, pending)
     if mismatches:
         cause = f"; {response.cause}" if response.cause else ""
-        raise StepFailed("wrong-response", "; ".join(map(str, mismatches)) + cause)
+        raise StepFailed("wrong-response", "; ".join(map(str, mismatches)) + cause, differing=mismatches)
 
 
 def _pending(match: ResponseMatch, environment: Environment) -> Pending:
@@ -255,7 +255,7 @@ def _match_status(wanted: Any, status: int | None) -> list[Mismatch]:
 
 def _match_body(wanted: Any, body: bytes) -> list[Mismatch]:
     text = body.decode("utf-8", "backslashreplace")
-    if isinstance(wanted, str):
+    if isinstance(wanted, str) or is_placeholder(wanted):
         return match_value(wanted, text, "body")
     try:
         return match_value(wanted, json.loads(body), "body")

@@ -61,15 +61,23 @@ def match_value(expected: Any, got: Any, path: str = "") -> list[Mismatch]:
     """
     Where *got* differs from *expected*; plain data from YAML and JSON, placeholders included.
     """
+    if is_placeholder(expected):
+        ((name, argument),) = expected.items()
+        return _match_placeholder(name, argument, got, path)
     if isinstance(expected, Mapping):
-        if len(expected) == 1 and (placeholder := next(iter(expected))) in PLACEHOLDERS:
-            return _match_placeholder(str(placeholder), expected[placeholder], got, path)
         return _match_mapping(expected, got, path)
     if isinstance(expected, Sequence) and not isinstance(expected, str | bytes):
         return _match_sequence(expected, got, path)
     if isinstance(expected, bool) or isinstance(got, bool):
         return [] if expected is got else [_differs(path, expected, got)]
     return [] if expected == got else [_differs(path, expected, got)]
+
+
+def is_placeholder(expected: Any) -> bool:
+    """
+    Whether *expected* is a mapping such as `{$regex: ...}`, which says what a value must be like.
+    """
+    return isinstance(expected, Mapping) and len(expected) == 1 and next(iter(expected)) in PLACEHOLDERS
 
 
 def _match_mapping(expected: Mapping[Any, Any], got: Any, path: str) -> list[Mismatch]:
@@ -169,8 +177,8 @@ def instant_of(value: Any) -> datetime | None:
 
 
 def _match_data(expected: Any, data: bytes) -> list[Mismatch]:
-    if isinstance(expected, Mapping) and len(expected) == 1 and next(iter(expected)) in PLACEHOLDERS:
-        return _match_placeholder(str(next(iter(expected))), next(iter(expected.values())), _text_form(data), "data")
+    if is_placeholder(expected):
+        return match_value(expected, _text_form(data), "data")
     if isinstance(expected, str):
         return [] if expected in (_text_form(data), _json_text(data)) else [_data_differs(expected, data)]
     try:

@@ -7,7 +7,7 @@ Steps: one function for each kind of step; each acts on the environment and writ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from simulator.environment import Environment, Pending, Removed
@@ -56,33 +56,23 @@ async def take(step: LoadedStep, environment: Environment) -> None:
     Take one step.
     """
     environment.began(step)
-    match step.body:
-        case Publish():
-            await _publish(step.body, environment)
-        case Request():
-            await _request(step.body, environment)
-        case EditConfigMap():
-            await _edit_config_map(step.body, environment)
-        case Advance():
-            await _advance(step.body, environment)
-        case Fault():
-            await _fault(step.body, environment)
-        case Heal():
-            await _heal(step.body, environment)
-        case Restart():
-            await _restart(step.body, environment)
-        case Signal():
-            raise StepSkipped("platform", "a signal needs a gateway that is a process of its own")
-        case WatcherStep():
-            _behave(step.body, environment)
-        case Expect():
-            await take_expect(step.body, step.line, environment)
-        case Repeat():
-            for i in range(step.body.times):
-                await take_steps(step.body.round(i), environment)
-        case Parallel():
-            await _parallel(step.body, environment)
+    body = step.body
+    if isinstance(body, Expect):
+        await take_expect(body, step.line, environment)
+    elif isinstance(body, WatcherStep):
+        _behave(body, environment)
+    else:
+        await _TAKERS[type(body)](body, environment)
     environment.ended(step)
+
+
+async def _repeat(body: Repeat, environment: Environment) -> None:
+    for i in range(body.times):
+        await take_steps(body.round(i), environment)
+
+
+async def _signal(body: Signal, environment: Environment) -> None:
+    raise StepSkipped("platform", f"signal {body.name} needs a gateway that is a process of its own")
 
 
 async def _parallel(body: Parallel, environment: Environment) -> None:
@@ -272,3 +262,17 @@ def _behave(body: WatcherStep, environment: Environment) -> None:
             answer_body=body.body or "",
         )
     )
+
+
+_TAKERS: dict[type, Callable[[Any, Environment], Awaitable[None]]] = {
+    Publish: _publish,
+    Request: _request,
+    EditConfigMap: _edit_config_map,
+    Advance: _advance,
+    Fault: _fault,
+    Heal: _heal,
+    Restart: _restart,
+    Signal: _signal,
+    Repeat: _repeat,
+    Parallel: _parallel,
+}
