@@ -145,6 +145,8 @@ class Dispatcher:
         """
         for task in self._tasks:
             task.cancel()
+        for delivery in self._in_flight.values():
+            delivery.abandon()
 
     # What follows is for lanes and deliveries.
 
@@ -274,6 +276,13 @@ class _Delivery:
                 self._open -= 1
         self._settle()
 
+    def abandon(self) -> None:
+        """
+        Never settle by the deadline either.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+
     def _settle(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
@@ -358,13 +367,17 @@ class _Lane:
 
     async def _work(self, first: _Item) -> None:
         item: _Item | None = first
-        while True:
-            if item is None:
-                free: asyncio.Future[_Item] = asyncio.get_running_loop().create_future()
-                self._idle.append(free)
-                item = await free
-            result = await self._deliver(item)
-            item = self._finish(item, result)
+        try:
+            while True:
+                if item is None:
+                    free: asyncio.Future[_Item] = asyncio.get_running_loop().create_future()
+                    self._idle.append(free)
+                    item = await free
+                result = await self._deliver(item)
+                item = self._finish(item, result)
+        finally:
+            if item is not None and item.hold is not None:
+                item.hold.close()
 
     def _finish(self, item: _Item, result: DispatchResult) -> _Item | None:
         """

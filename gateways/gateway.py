@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateways.addresses import AddressBook
+from gateways.addresses import AddressBook, Endpoint
 from gateways.chance import Chance
 from gateways.clock import Clock, Wakeup, end, join, start
 from gateways.configmap import Configuration, ConfigurationSource, configurations, diff
@@ -60,8 +60,10 @@ class Gateway:
     ) -> None:
         self.spec = spec
         self.status = Status(started_at=clock.now())
+        self.control_address: Endpoint | None = None
+        """Where status, health and metrics are served; None until they are."""
         self._source = source
-        self._processor_type = processor_for(spec.type)
+        self._processor_type = processor_for(spec.type, may_lack=spec.transformer_port is not None)
         self._frame = Frame(
             gateway=spec.name,
             type=spec.type,
@@ -161,7 +163,8 @@ class Gateway:
         control = ControlPort(self.spec.name, self.status, self._frame.clock)
         await self._transformer.start(group)
         if self.spec.control_port is not None:
-            await control.start(*self._frame.addresses.listen(self.spec.control_port))
+            host, port = self._frame.addresses.listen(self.spec.control_port)
+            self.control_address = host, await control.start(host, port)
         try:
             yield
         finally:

@@ -63,5 +63,8 @@ class Limits:
     remembered: int = _count(10_000, "event ids of one configuration whose redelivery is recognised")
     body_bytes: int = _count(1024 * 1024, "body of one webhook request; more is answered 413")
     header_read_s: float = _limit(10.0, "a webhook request's head must be complete by then")
+    body_read_s: float = _limit(60.0, "a webhook request's body must be complete so long after its head")
+    idle_s: float = _limit(75.0, "a client's connection without requests is closed after so long, at most twice that")
+    connections: int = _count(1024, "client connections to one port; more are answered 503 and closed")
     stop_s: float = _limit(10.0, "a graceful stop settles what is in flight within this")
     interval_s_min: float = _limit(1.0, "the shortest interval of a calendar configuration")

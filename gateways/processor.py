@@ -134,7 +134,8 @@ class Processor(ABC):
         """
         Listen until cancelled. Calls `context.running` once it provably listens.
 
-        When cancelled it stops receiving promptly; events already handed on are settled by the gateway.
+        When cancelled it stops receiving promptly; events already handed on are settled by the gateway, and then
+        `close` is called.
 
         Raises:
             ConfigurationError: The text is at fault; it is not tried again.
@@ -157,6 +158,12 @@ class Processor(ABC):
         Whether it does not read at present because there is no room.
         """
         return False
+
+    async def close(self) -> None:  # noqa: B027 - most types have nothing left by then
+        """
+        Called after `run` has ended and what it had handed on is settled: tell the source what is still to be told, and
+        leave it. Within limits.
+        """
 
     def abort(self) -> None:  # noqa: B027 - a type without connections has nothing to drop
         """

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
-from gateways.errors import ManifestError
+from gateways.errors import ConfigurationError, ManifestError
 from gateways.processor import Processor
 
 BUILT_IN = {
@@ -20,9 +21,12 @@ ENTRY_POINT_GROUP = "gatesim.processors"
 """A distribution announces its own types here: the name is the type, the value `module:class`."""
 
 
-def processor_for(type_name: str) -> type[Processor]:
+def processor_for(type_name: str, *, may_lack: bool = False) -> type[Processor]:
     """
     The processor class of *type_name*.
+
+    Args:
+        may_lack: A type that nobody serves gives NoProcessor.
 
     Raises:
         ManifestError: Nobody serves that type; the message lists the types there are.
@@ -32,6 +36,8 @@ def processor_for(type_name: str) -> type[Processor]:
         found = getattr(import_module(module), name)
     else:
         announced = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+        if type_name not in announced and may_lack:
+            return NoProcessor
         if type_name not in announced:
             known = ", ".join(sorted({*BUILT_IN, *announced}))
             raise ManifestError([f"no processor serves gateway type {type_name!r}; there are {known}"])
@@ -39,3 +45,21 @@ def processor_for(type_name: str) -> type[Processor]:
     if not (isinstance(found, type) and issubclass(found, Processor)):
         raise ManifestError([f"what serves gateway type {type_name!r} is no subclass of gateways.Processor: {found!r}"])
     return found
+
+
+class NoProcessor(Processor):
+    """
+    For gateways of a type that nobody here serves: their events are handed over at the transformer's port.
+    """
+
+    type = ""
+
+    @classmethod
+    def parse(cls, key: str, text: str) -> Any:
+        """See Processor."""
+        raise ConfigurationError(
+            "no processor here serves this gateway's type; its events come by the transformer's port"
+        )
+
+    async def run(self) -> None:
+        """See Processor. Never called, because no text is accepted."""

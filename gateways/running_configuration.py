@@ -250,28 +250,34 @@ class RunningConfiguration:
         """
         if self._processor is not None:
             self._processor.abort()
+        if self._dispatcher is not None:
+            self._dispatcher.close()
 
     async def _run_lanes(self, options: Any) -> None:
         frame = self._frame
         ordered = frame.ordered and not self._type.side_by_side
-        async with asyncio.TaskGroup() as group:
-            dispatcher = self._dispatcher = Dispatcher(
-                self.entry.key,
-                self._targets,
-                group=group,
-                clock=frame.clock,
-                chance=frame.chance,
-                retry=frame.retry,
-                waiting=frame.limits.waiting,
-                width=1 if ordered else frame.limits.webhook_in_flight,
-                remembered=frame.limits.remembered if self._type.redelivers else 0,
-                observer=frame.observer,
-            )
-            source = start(frame.clock, group, self._listen(options), name=f"configuration {self.entry.key}")
-            self._source = source
-            await self._over.wait()
-            source.cancel()
-            dispatcher.close()
+        try:
+            async with asyncio.TaskGroup() as group:
+                dispatcher = self._dispatcher = Dispatcher(
+                    self.entry.key,
+                    self._targets,
+                    group=group,
+                    clock=frame.clock,
+                    chance=frame.chance,
+                    retry=frame.retry,
+                    waiting=frame.limits.waiting,
+                    width=1 if ordered else frame.limits.webhook_in_flight,
+                    remembered=frame.limits.remembered if self._type.redelivers else 0,
+                    observer=frame.observer,
+                )
+                source = start(frame.clock, group, self._listen(options), name=f"configuration {self.entry.key}")
+                self._source = source
+                await self._over.wait()
+                source.cancel()
+                dispatcher.close()
+        finally:
+            if self._processor is not None:
+                await self._processor.close()
 
     async def _listen(self, options: Any) -> None:
         """

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+"""Nanoseconds: whole numbers, so that every written duration has one meaning."""
 _PART = r"\d{1,12}(?:\.\d{1,9})?(?:ms|[smhd])"
 PATTERN = rf"^(?:{_PART})+$"
 """What a duration looks like, for schemas."""
@@ -43,10 +44,15 @@ def parse_duration(text: str) -> float:
     sizes = [_UNITS[unit] for _, unit in parts]
     if sizes != sorted(set(sizes), reverse=True):
         raise DurationError(f"`{text[:40]}` is no duration", "write each unit once, the largest first: `1m30s`")
-    seconds = round(sum(float(number) * _UNITS[unit] for number, unit in parts), 9)
+    seconds = sum(_nanoseconds(number, unit) for number, unit in parts) / 10**9
     if seconds > _LONGEST_S:
         raise DurationError(f"`{text[:40]}` is longer than 100 years", "a scenario's time goes no further")
     return seconds
+
+
+def _nanoseconds(number: str, unit: str) -> int:
+    whole, _, fraction = number.partition(".")
+    return int(whole + fraction.ljust(9, "0")) * _UNITS[unit] // 10**9
 
 
 def _hint(text: str) -> str:
@@ -63,18 +69,26 @@ def _hint(text: str) -> str:
 
 def format_duration(seconds: float) -> str:
     """
-    *seconds* as a duration that parses to the same: `90.0` gives `1m30s`, `0.25` gives `250ms`.
+    *seconds* as a duration that parses to the same, to the microsecond: `90.0` gives `1m30s`, `0.25` gives `250ms`.
     """
-    milliseconds = round(seconds * 1000, 6)
-    if milliseconds < 1000:
-        return f"{milliseconds:.15g}ms" if milliseconds else "0s"
-    whole, rest = divmod(milliseconds, 60_000)
-    minutes = int(whole)
+    left = round(seconds * 1_000_000)
+    if left < 1_000_000:
+        return f"{_shortest(left, 1_000)}ms" if left else "0s"
     parts = []
-    for unit, size in (("d", 1440), ("h", 60), ("m", 1)):
-        if minutes >= size:
-            parts.append(f"{minutes // size}{unit}")
-            minutes %= size
-    if rest:
-        parts.append(f"{rest / 1000:.15g}s")
+    for unit in ("d", "h", "m"):
+        size = _UNITS[unit] // 1_000
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    if left:
+        parts.append(f"{_shortest(left, 1_000_000)}s")
     return "".join(parts)
+
+
+def _shortest(number: int, size: int) -> str:
+    """
+    *number* / *size*, a power of ten, in as few digits as it takes.
+    """
+    whole, rest = divmod(number, size)
+    fraction = f"{rest:0{len(str(size)) - 1}}".rstrip("0")
+    return f"{whole}.{fraction}" if fraction else str(whole)

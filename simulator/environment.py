@@ -44,6 +44,8 @@ class PlayOptions:
     """`advance` on a real clock beyond this skips the scenario."""
     build: Builder | None = None
     """Makes the reference gateway; None for the real one."""
+    entered: Callable[[Environment], None] | None = None
+    """Told of the environment before it comes up, so that somebody can watch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,13 @@ class Environment:
         return [self.gateways[name] for name in order if name in self.gateways]
 
     # Time.
+
+    @property
+    def virtual_s(self) -> float:
+        """
+        Virtual time since the start; 0 on a real clock. May be read from any thread.
+        """
+        return 0.0 if isinstance(self.clock, RealClock) else self.clock.elapsed()
 
     async def moving(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
         """

@@ -15,6 +15,23 @@ _EVENT_MATCH_TEXT = "CloudEvents attributes by name, `data` and `base64`; each m
 PHASES = ("Initialized", "Running", "Completed", "Error")
 
 
+ATTRIBUTES = (
+    "id",
+    "source",
+    "specversion",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "eventtypeversion",
+    "operation",
+)
+"""What the reference gateway's events carry; others are extensions."""
+EVENT_KEYS = (*ATTRIBUTES, "data", "base64", "mode")
+"""What an expectation can say of an event, extensions aside."""
+
+
 def _event_match(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong(
@@ -24,7 +41,11 @@ def _event_match(value: Any) -> dict[str, Any]:
     return value
 
 
-EventMatch = Annotated[dict[str, Any], PlainValidator(_event_match), WithJsonSchema({"type": "object"})]
+EventMatch = Annotated[
+    dict[str, Any],
+    PlainValidator(_event_match),
+    WithJsonSchema({"type": "object", "properties": {name: {} for name in EVENT_KEYS}}),
+]
 """Attribute names, `data` and `base64` to what they must be; placeholders stand as they were written."""
 
 
@@ -40,6 +61,8 @@ class CountRange(Shape):
 
 
 def _count(value: Any) -> Any:
+    if isinstance(value, CountRange):
+        return value
     if isinstance(value, dict):
         return CountRange.model_validate(value)
     if type(value) is not int:
@@ -67,6 +90,8 @@ class ResponseMatch(Shape):
     """
     What a `request` must have been answered.
     """
+
+    may_be_empty = frozenset({"data"})
 
     of: str | None = Field(
         default=None,

@@ -133,8 +133,8 @@ class ReferenceGateway:
         self._transformer_data: Mapping[str, str] | None = head.get("transformerConfigMap")
         self._gateway: Gateway | None = None
         self._task: asyncio.Task[None] | None = None
-        self._source = MemorySource(self._data)
-        self._transformer_source = MemorySource(self._transformer_data)
+        self._source = MemorySource(self._data, self._clock)
+        self._transformer_source = MemorySource(self._transformer_data, self._clock)
         self._before: frozenset[asyncio.Task[Any]] = frozenset()
         self._leftover: tuple[str, ...] = ()
         try:
@@ -167,8 +167,8 @@ class ReferenceGateway:
     async def start(self) -> None:
         """See GatewayUnderTest."""
         self._before = frozenset(asyncio.all_tasks())
-        self._source = MemorySource(self._data)
-        self._transformer_source = MemorySource(self._transformer_data)
+        self._source = MemorySource(self._data, self._clock)
+        self._transformer_source = MemorySource(self._transformer_data, self._clock)
         try:
             gateway = self._build(
                 self._spec,

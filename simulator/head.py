@@ -79,6 +79,8 @@ class Gateway(Shape):
     A gateway: the fields of a Gateway resource, and the data of its ConfigMap.
     """
 
+    may_be_empty = frozenset({"configMap", "transformerConfigMap"})
+
     name: str = Field(min_length=1, description="Name of the gateway.", examples=["nats-gateway"])
     type: str = Field(min_length=1, description="Gateway type.", examples=["nats", "webhook", "calendar"])
     version: str = Field(default="1.0", description="Version of its events; text.", examples=["1.0"])
@@ -199,7 +201,7 @@ class Head(Shape):
         Literal["real"] | VirtualTime,
         PlainValidator(_clock, json_schema_input_type=Literal["real"] | VirtualTime),
     ] = Field(
-        default=VirtualTime(),
+        default_factory=VirtualTime,
         description="Time that the scenario moves, or `real` time.",
         examples=[{"virtual": "2018-10-07T12:00:00Z", "zone": "UTC"}, "real"],
     )

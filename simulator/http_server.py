@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httptools
 
@@ -102,8 +102,7 @@ class _Connection(asyncio.Protocol):
         self._queue: list[Request] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has classes of its own
         peer: Any = transport.get_extra_info("peername")
         self._sender = (peer[0], peer[1]) if peer else ("", 0)
         self._connections.add(self)

@@ -314,7 +314,8 @@ def _judge_unequal(
         return sorted(tuple(str(_value_of(name, event.event)) for name in names) for event in events)
 
     one, two = ours[number - 1], theirs[number - 1]
-    text = f"event {number} differs in {', '.join(differing)}: {describe(one)} at {one.watcher}, {describe(two)} at {two.watcher}"
+    where = f"{describe(one)} at {one.watcher}, {describe(two)} at {two.watcher}"
+    text = f"event {number} differs in {', '.join(differing)}: {where}"
     return Judgement(False, "reordered" if values(ours) == values(theirs) else "accepted-different", text, nearest=two)
 
 

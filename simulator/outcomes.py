@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simulator.matchers import Mismatch
+
 
 class StepEnded(Exception):
     """
@@ -15,12 +17,16 @@ class StepEnded(Exception):
         cls: The reason's class, from verdict.FAILURE_CLASSES or OTHER_CLASSES.
         text: What it says, one sentence.
         details: Further lines: the nearest event, what differs.
+        differing: Where the nearest event differs from what was expected, one by one.
     """
 
-    def __init__(self, cls: str, text: str, details: Sequence[str] = ()) -> None:
+    def __init__(
+        self, cls: str, text: str, details: Sequence[str] = (), differing: Sequence[Mismatch] = ()
+    ) -> None:
         self.cls = cls
         self.text = text
         self.details = tuple(details)
+        self.differing = tuple(differing)
         super().__init__(f"{cls}: {text}")
 
 

@@ -16,6 +16,7 @@ from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.guarantee import judge_guarantee
 from simulator.judgement import describe
 from simulator.ledger import AcceptedEvent
+from simulator.matchers import Mismatch
 from simulator.outcomes import StepEnded, StepInconclusive, StepSkipped
 from simulator.real_clock import RealClock
 from simulator.scenario import Scenario
@@ -41,6 +42,8 @@ class ScenarioResult:
     reason: Reason = NO_REASON
     details: tuple[str, ...] = ()
     """Further lines of the reason: what came nearest, what differs."""
+    differing: tuple[Mismatch, ...] = ()
+    """Where what came nearest differs from what was expected."""
     duration_s: float = 0.0
     virtual_s: float = 0.0
     providers: dict[str, str] = field(default_factory=dict)
@@ -68,11 +71,14 @@ def play_blocking(scenario: Scenario, options: PlayOptions) -> ScenarioResult:
     """
     Play *scenario* in an event loop of its own.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(play(scenario, options))
 
 
-def _loop_factory() -> Any:
+def loop_factory() -> Any:
+    """
+    What makes event loops: uvloop's where it is present, None for asyncio's own.
+    """
     try:
         import uvloop  # noqa: PLC0415 - absent on Windows; asyncio's own loop serves there
     except ImportError:
@@ -86,6 +92,8 @@ def _with_duration(result: ScenarioResult, duration_s: float) -> ScenarioResult:
 
 async def _played(scenario: Scenario, options: PlayOptions) -> ScenarioResult:
     environment = Environment(scenario, options)
+    if options.entered is not None:
+        options.entered(environment)
     try:
         return await _in_environment(environment)
     finally:
@@ -124,15 +132,29 @@ def _ended_by_group(environment: Environment, group: ExceptionGroup[Exception]) 
 async def _story(environment: Environment) -> ScenarioResult:
     try:
         await take_steps(environment.scenario.steps, environment)
-        await _drain(environment)
+        reason, notes = await conclude(environment)
     except StepEnded as ended:
-        return _ended(environment, _verdict_of(ended), Reason(ended.cls, ended.text, environment.line), ended.details)
+        reason = Reason(ended.cls, ended.text, environment.line)
+        return _ended(environment, _verdict_of(ended), reason, ended.details, differing=ended.differing)
     except TimeStuck as error:
         return _ended(environment, Verdict.ERROR, Reason("time-stuck", str(error), environment.line))
-    breach, notes = judge_guarantee(environment)
-    reason = _died(environment) or _invalid(environment) or breach or _unexpected(environment)
     verdict = Verdict.PASSED if reason is None else Verdict.FAILED
-    return _ended(environment, verdict, reason or NO_REASON, notes=tuple(notes))
+    return _ended(environment, verdict, reason or NO_REASON, notes=notes)
+
+
+async def conclude(environment: Environment) -> tuple[Reason | None, tuple[str, ...]]:
+    """
+    End the story: everything still under way arrives and every gateway stops; then the whole is judged.
+
+    Returns:
+        What is wrong with the whole, None for nothing; and what is worth knowing though it decides nothing.
+
+    Raises:
+        TimeStuck: Time could not move on.
+    """
+    await _drain(environment)
+    breach, notes = judge_guarantee(environment)
+    return _died(environment) or _invalid(environment) or breach or _unexpected(environment), tuple(notes)
 
 
 def _verdict_of(ended: StepEnded) -> Verdict:
@@ -200,6 +222,7 @@ def _ended(
     reason: Reason = NO_REASON,
     details: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    differing: tuple[Mismatch, ...] = (),
 ) -> ScenarioResult:
     ledger = environment.ledger
     line = reason.line if reason.line is not None or reason.cls is None else environment.line
@@ -211,7 +234,8 @@ def _ended(
         verdict=verdict,
         reason=Reason(reason.cls, reason.text, line),
         details=details,
-        virtual_s=0.0 if isinstance(environment.clock, RealClock) else environment.clock.elapsed(),
+        differing=differing,
+        virtual_s=environment.virtual_s,
         providers={name: f"{s.provider} {s.version}" for name, s in environment.services.items()},
         steps=tuple(environment.played),
         events=_first_events(environment),

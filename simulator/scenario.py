@@ -99,9 +99,11 @@ class LoadedStep:
     """1 or more."""
     column: int
     raw: Any = field(compare=False, repr=False, default=None)
-    """What stands behind the key, as plain values; `${{ i }}` unreplaced."""
+    """What stands behind the key, as plain values; templates replaced, save in the steps of a `repeat`."""
     rerender: Callable[[int], LoadedStep] | None = field(compare=False, repr=False, default=None)
     """Makes the step of a round; None where the step is the same in all."""
+    path: tuple[str | int, ...] = field(compare=False, repr=False, default=())
+    """Where in the file's structure it stands: `("steps", 2)`."""
 
     def render(self, i: int) -> LoadedStep:
         """

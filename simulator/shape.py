@@ -25,10 +25,12 @@ class Shape(BaseModel):
     A mapping in a scenario file. Keys are camelCase in the file; nothing is coerced, unknown keys are errors.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, defer_build=True)
 
     key_rules: ClassVar[tuple[KeyRule, ...]] = ()
     """Which keys go together. The loader checks them, so that their problems come together with all others."""
+    may_be_empty: ClassVar[frozenset[str]] = frozenset()
+    """Keys whose value may be nothing (null), because that says something."""
 
     @classmethod
     def rule_points(cls, raw: Mapping[str, Any]) -> Iterator[RulePoint]:
@@ -60,6 +62,8 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:
 
 
 def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
     hint = "write date, time and zone: `2018-10-07T12:00:00Z`"
     if not isinstance(value, str):
         raise wrong(f"must be an instant, not {kind_of(value)}", hint)
@@ -83,6 +87,8 @@ def _port(value: Any) -> int:
 
 
 def _base64(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
     if not isinstance(value, str):
         raise wrong(f"must be base64 text, not {kind_of(value)}")
     try:

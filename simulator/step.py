@@ -27,6 +27,8 @@ class _Payload(Shape):
     What `publish` and `request` share: a payload in one of three forms.
     """
 
+    may_be_empty = frozenset({"data"})
+
     data: Json = Field(default=None, description=_DATA, examples=[{"order": 7}])
     text: str | None = Field(default=None, description=_TEXT, examples=["hello"])
     base64: Bytes | None = Field(default=None, description=_BASE64, examples=["aGVsbG8="])
@@ -102,6 +104,7 @@ class EditConfigMap(Shape):
     gateway: str | None = Field(default=None, description=_GATEWAY)
     transformer: bool = Field(default=False, description="Change the ConfigMap of the transformer's HTTP port instead.")
 
+    may_be_empty = frozenset({"replace"})
     key_rules = (
         AnyOf(("set", "remove", "replace"), "a change"),
         Excludes("replace", ("set", "remove"), "`replace` names the whole new data"),

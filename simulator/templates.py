@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from simulator.errors import ScenarioProblem
+from simulator.key_rules import listed
+from simulator.problem_list import Problems
 from simulator.yaml_source import Path, Tree, close_to, shown_path
 
 OPENING = "${{"
@@ -19,6 +21,7 @@ ROUND = "i"
 """The name of a repeat's round."""
 
 _TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _ONLY = re.compile(r"\s*\$\{\{((?:(?!\}\}).)*)\}\}\s*\Z", re.DOTALL)
 
 Names = Mapping[str, Any]
@@ -31,13 +34,11 @@ class Templates:
 
     Args:
         names: What may stand in a template.
-        later: Names that are left as they are, because a value comes later.
     """
 
-    def __init__(self, names: Names, later: frozenset[str] = frozenset()) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._later = later
-        self.problems: list[ScenarioProblem] = []
+        self.problems = Problems()
 
     def replace(self, value: Any, tree: Tree, path: Path = ()) -> tuple[Any, Tree]:
         """
@@ -56,17 +57,17 @@ class Templates:
     def _mapping(self, value: dict[str, Any], tree: Tree, path: Path) -> tuple[Any, Tree]:
         new: dict[str, Any] = {}
         parts: dict[str, Tree] = {}
-        keys: dict[str, tuple[Any, Any]] = {}
+        keys: dict[str, Tree] = {}
         changed = False
         for key, inner in value.items():
             spot, inner_path = tree.part(key) or tree, (*path, key)
             new_key = key
             if OPENING in key:
-                marks = (tree.keys or {}).get(key, (tree.start, tree.end))
-                new_key = text_of(self._text(key, Tree(tree.source, *marks), inner_path))
-                if new_key in new:
-                    problem = f"becomes `{new_key}`, which is there already"
-                    self.problems.append(tree.key_problem(inner_path, problem))
+                new_key = text_of(self._text(key, (tree.keys or {}).get(key, tree), inner_path))
+            if new_key in new:
+                problem = f"a key `{new_key[:60]}` is there already, made from a template"
+                hint = "each key stands once"
+                self.problems.append(tree.key_problem((key,), problem, hint)._replace(key_path=shown_path(inner_path)))
             new[new_key], parts[new_key] = self.replace(inner, spot, inner_path)
             changed = changed or new_key is not key or new[new_key] is not inner
             if tree.keys and key in tree.keys:
@@ -97,19 +98,20 @@ class Templates:
         name = expression.strip()
         if name in self._names:
             return True, self._names[name]
-        if name not in self._later:
-            self.problems.append(self._unknown(name, expression, tree, path))
+        self.problems.append(self._unknown(name, expression, tree, path))
         return False, None
 
     def _unknown(self, name: str, expression: str, tree: Tree, path: Path) -> ScenarioProblem:
-        known = sorted({*self._names, *self._later})
+        known = sorted(self._names)
         close = close_to(name, known)
         if close:
             hint = f"did you mean `{close}`?"
+        elif not _NAME.match(name):
+            hint = "a template holds one name; there are no other expressions"
         elif name == ROUND:
             hint = "`i` counts the rounds of a `repeat` and exists only in its steps"
         else:
-            offered = " and ".join(f"`{each}`" for each in known) or "nothing, for there is no `matrix`"
+            offered = listed(tuple(known)) if known else "nothing, for there is no `matrix`"
             hint = f"in a template may stand {offered}"
         return _problem(tree, path, f"{OPENING}{expression}}}}}", f"nothing is called `{name[:60]}`", hint)
 

@@ -17,17 +17,23 @@ class Verdict(Enum):
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
-    """Nobody can tell: a service died first, or a proof could not be made."""
     SKIPPED = "skipped"
-    """Something that it needs is absent; the reason names it."""
     ERROR = "error"
-    """A fault of gatesim itself, or time that cannot move on."""
     FLAKY = "flaky"
-    """Failed, then passed when tried again (`--retries`)."""
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict has no truth value; compare it with Verdict.PASSED")
 
+
+VERDICTS: dict[Verdict, str] = {
+    Verdict.PASSED: "everything that the scenario says was seen, and nothing beyond it",
+    Verdict.FAILED: "the gateway did not do what the scenario says; the reason's class tells what went wrong",
+    Verdict.INCONCLUSIVE: "nobody can tell: a service died first, or a proof could not be made",
+    Verdict.SKIPPED: "something that it needs is absent here; the reason names it",
+    Verdict.ERROR: "a fault of gatesim itself, or time that cannot move on",
+    Verdict.FLAKY: "it failed, then passed when it was tried again (`--retries`)",
+}
+"""The closed list of verdicts, each with what it means."""
 
 FailureClass = Literal[
     "not-published",
@@ -96,6 +102,19 @@ NO_REASON = Reason(None, "")
 
 EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_INTERNAL, EXIT_USAGE, EXIT_NOTHING = range(6)
 EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, EXIT_FLAKY = 10, 11, 12
+
+EXIT_CODES: dict[int, str] = {
+    EXIT_OK: "everything that was asked for was played and passed; skips are counted in the last line",
+    EXIT_FAILED: "at least one scenario failed",
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_INTERNAL: "a fault of gatesim itself",
+    EXIT_USAGE: "a file or an option is wrong",
+    EXIT_NOTHING: "no scenario was found",
+    EXIT_ENVIRONMENT: "the environment could not be provided: all was skipped, or a skip and `--fail-on-skip`",
+    EXIT_INCONCLUSIVE: "inconclusive: nobody can tell",
+    EXIT_FLAKY: "flaky: at least one scenario passed only when it was tried again",
+}
+"""What the exit codes mean, the same through the command and through pytest."""
 
 
 def exit_code(

@@ -370,11 +370,12 @@ class VirtualClock:
 
     async def still(self) -> None:
         """
-        Wait, in real time, until no hold is active.
+        Wait, in real time, until no hold is active. Whoever asks does not hold time itself from now on.
 
         Raises:
             TimeStuck: Nothing moved for `patience_s`.
         """
+        self._release(_current_task())
         loop = asyncio.get_running_loop()
         while self._active:
             waiter = self._still = loop.create_future()

@@ -8,15 +8,18 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from simulator.errors import ScenarioProblem
+from simulator.problem_list import Problems
 from simulator.shape import Shape, kind_of
-from simulator.templates import text_of
-from simulator.yaml_source import Path, Tree, close_to
+from simulator.templates import OPENING, text_of
+from simulator.yaml_source import Path, Tree, close_to, shown_path
+
+S = TypeVar("S", bound=Shape)
 
 _MUST_BE = {
     "string_type": "text",
@@ -38,13 +41,16 @@ class Check:
 
     Args:
         tree: Where the values stand.
+        problems: Takes what is found.
+        around: Path of *tree* in its document, for people to read.
     """
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self.problems: list[ScenarioProblem] = []
+    def __init__(self, tree: Tree, problems: Problems, *, around: Path = ()) -> None:
+        self.tree = tree
+        self.problems = problems
+        self._around = around
 
-    def shape(self, model: type[Shape], raw: Any, path: Path, *, more_keys: Sequence[str] = ()) -> Any:
+    def shape(self, model: type[S], raw: Any, path: Path, *, more_keys: Sequence[str] = ()) -> S | None:
         """
         *raw* as a *model*; None where something is wrong with it.
 
@@ -53,7 +59,7 @@ class Check:
             more_keys: Keys that could have been meant, beside the model's own.
         """
         before = len(self.problems)
-        made: Any = None
+        made: S | None = None
         try:
             made = model.model_validate(raw)
         except ValidationError as error:
@@ -70,21 +76,33 @@ class Check:
         """
         Note a problem with the key at *path*.
         """
-        self.problems.append(self._tree.key_problem(path, problem, hint))
+        self._note(self.tree.key_problem(path, problem, hint), path)
 
     def value(self, path: Path, problem: str, hint: str = "") -> None:
         """
         Note a problem with the value at *path*.
         """
-        self.problems.append(self._tree.value_problem(path, problem, hint))
+        self._note(self.tree.value_problem(path, problem, hint), path)
+
+    def _note(self, found: ScenarioProblem, path: Path) -> None:
+        self.problems.append(found._replace(key_path=shown_path((*self._around, *path))) if self._around else found)
 
     def _rules(self, model: type[Shape], raw: Mapping[str, Any], path: Path) -> None:
+        """
+        What a model's fields do not see: which keys go together, and keys with nothing behind them.
+        """
         for point in model.rule_points(raw):
             where = (*path, point.key) if point.key else path
-            self.key(where, f"{_called(path)} {point.problem}" if path else point.problem, point.hint)
+            self.key(where, self.said(path, point.problem), point.hint)
         for name, inner in raw.items():
-            if isinstance(inner, dict) and (found := shape_of(model, name)) is not None:
-                self._rules(found, inner, (*path, name))
+            at = (*path, name)
+            if inner is None and name in nullable_keys(model):
+                self.key(at, self.said(at, "must not be empty"), "give it a value, or leave the key out")
+            found = shape_of(model, name)
+            if found is not None:
+                for number, each in enumerate(inner) if isinstance(inner, list) else ((None, inner),):
+                    if isinstance(each, dict):
+                        self._rules(found, each, at if number is None else (*at, number))
 
     def _report(self, model: type[Shape], raw: Any, path: Path, error: Any, more_keys: Sequence[str]) -> None:
         place: Path = tuple(error["loc"])
@@ -97,10 +115,18 @@ class Check:
             known = [*keys_of(around), *(more_keys if around is model else ())] if around else []
             self.unknown_key(at, known)
         elif kind == "missing":
-            self.key(at[:-1], f"{_called(at[:-1])} lacks `{place[-1]}`", _example(model, place))
-        else:
+            self.key(at[:-1], self.said(at[:-1], f"lacks `{place[-1]}`"), _example(model, place))
+        elif not (isinstance(value, str) and OPENING in value and self.problems):
             problem, hint = _words(kind, error, value, _example(model, place))
-            self.value(at, f"{_called(at)} {problem}", hint or self._quoting(kind, value, at))
+            report = self.key if value is None else self.value
+            report(at, self.said(at, problem), hint or self._quoting(kind, value, at))
+
+    def said(self, path: Path, problem: str) -> str:
+        """
+        *problem* said of what stands at *path*.
+        """
+        called = _called((*self._around, *path))
+        return f"{called}: {problem}" if problem[0] in "`0123456789" else f"{called} {problem}"
 
     def unknown_key(self, path: Path, known: Sequence[str]) -> None:
         """
@@ -121,11 +147,13 @@ class Check:
         How a number or truth value is written so that it is text.
         """
         if kind == "string_type" and type(value) in (int, float, bool):
-            spot = self._tree.at(path)
+            spot = self.tree.at(path)
             line = spot.source.line(spot.line)
             same_line = spot.start.line == spot.end.line and spot.parts is None
             written = line[spot.start.column : spot.end.column] if same_line else text_of(value)
             return f'quote it: `"{written}"`'
+        if kind == "string_type" and isinstance(value, dict | list):
+            return f"write it as a block of text: `{path[-1]}: |-`, the lines below it indented"
         if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
             return f"write `{'true' if value.lower() in ('yes', 'on') else 'false'}`"
         if kind in ("tuple_type", "list_type") and isinstance(value, str | int | float):
@@ -193,6 +221,15 @@ def keys_of(model: type[Shape]) -> list[str]:
     The keys of *model* as files spell them.
     """
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+@cache
+def nullable_keys(model: type[Shape]) -> frozenset[str]:
+    """
+    Keys of *model* that a value of nothing (null) would pass for left out, though it says nothing.
+    """
+    optional = (key for key, field in _fields(model).items() if not field.is_required() and field.default is None)
+    return frozenset(optional) - model.may_be_empty
 
 
 @cache

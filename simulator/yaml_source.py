@@ -23,6 +23,7 @@ from yaml.events import (
 )
 
 from simulator.errors import ScenarioError, ScenarioProblem
+from simulator.problem_list import Problems
 from simulator.source_text import SourceText
 from simulator.yaml_words import syntax_problem
 
@@ -34,6 +35,9 @@ DIGITS_MAX = 400
 """A longer number is text: nothing could count with it."""
 EXPANSION_MAX = 100_000
 """Values that aliases may add to a document; more is an alias bomb."""
+
+CLOSE_AMONG = 500
+"""A slip is looked for among so many names; a file with more of them was made by a machine."""
 
 Path = tuple[str | int, ...]
 
@@ -47,8 +51,8 @@ class Tree(NamedTuple):
     start: Any
     end: Any
     parts: dict[str, Tree] | list[Tree] | None = None
-    keys: dict[str, tuple[Any, Any]] | None = None
-    """Of a mapping: where each key starts and ends."""
+    keys: dict[str, Tree] | None = None
+    """Of a mapping: where each key stands."""
 
     @property
     def line(self) -> int:
@@ -98,11 +102,10 @@ class Tree(NamedTuple):
         """
         *problem* with the key that *path* ends in; with the value where the text has no such key.
         """
-        around = self.at(path[:-1])
-        marks = (around.keys or {}).get(path[-1]) if path and isinstance(path[-1], str) else None
-        if marks is None:
+        spot = (self.at(path[:-1]).keys or {}).get(path[-1]) if path and isinstance(path[-1], str) else None
+        if spot is None:
             return self.value_problem(path, problem, hint)
-        return _problem(around.source, marks, problem, hint, path)
+        return _problem(spot.source, (spot.start, spot.end), problem, hint, path)
 
 
 class Document(NamedTuple):
@@ -138,7 +141,7 @@ def parse(source: SourceText) -> Document:
     Raises:
         ScenarioError: It is not YAML, empty, or more than one document.
     """
-    builder = _Builder(source)
+    builder = Builder(source)
     try:
         return builder.document()
     except yaml.YAMLError as error:
@@ -188,115 +191,133 @@ class _Anchor(NamedTuple):
     size: int
 
 
-class _Builder:
+class Builder:
     """
-    Makes the document from the parser's events. Recursion is bounded by DEPTH_MAX.
+    Makes documents from the parser's events. Recursion is bounded by DEPTH_MAX, which the parser itself does not do.
+
+    Args:
+        source: The text.
+
+    Attributes:
+        problems: What was found so far.
     """
 
     def __init__(self, source: SourceText) -> None:
-        self._source = source
-        self._events: Iterator[Any] = yaml.parse(source.text, Loader=LOADER)
-        self._anchors: dict[str, _Anchor | None] = {}
+        self.source = source
+        self.events: Iterator[Any] = yaml.parse(source.text, Loader=LOADER)
+        self.anchors: dict[str, _Anchor | None] = {}
         self._size = 0
         self._expanded = 0
-        self.problems: list[ScenarioProblem] = []
+        self.problems = Problems()
 
     def document(self) -> Document:
         """
         The document; everything up to the end of the stream is read.
         """
-        next(self._events)
-        start = next(self._events)
+        next(self.events)
+        start = next(self.events)
         if type(start) is StreamEndEvent:
-            raise ScenarioError([self._source.problem(1, 1, 1, "the file is empty", hint=_EMPTY_HINT)])
-        value, tree = self._node(next(self._events), (), 0)
-        if value is None and type(tree.parts) is not dict:
-            problem = _problem(self._source, (tree.start, tree.end), "the file is empty", _EMPTY_HINT, ())
-            raise ScenarioError([problem, *self.problems])
-        next(self._events)
-        second = next(self._events)
+            raise self._empty()
+        value, tree = self.node(next(self.events), (), 0)
+        if value is None:
+            raise self._empty()
+        next(self.events)
+        second = next(self.events)
         if type(second) is DocumentStartEvent:
             hint = "a file holds one document; put it into a file of its own"
-            problem = _problem(self._source, (second.start_mark, second.end_mark), "a second document", hint, ())
+            problem = _problem(self.source, (second.start_mark, second.end_mark), "a second document", hint, ())
             raise ScenarioError([*self.problems, problem])
         return Document(value, tree, tuple(self.problems))
 
-    def _node(self, event: Any, path: Path, depth: int) -> tuple[Any, Tree]:
+    def _empty(self) -> ScenarioError:
+        hint = "a scenario begins with `apiVersion: gatesim/v1`"
+        return ScenarioError([*self.problems, self.source.problem(1, 1, 1, "the file is empty", hint=hint)])
+
+    def node(self, event: Any, path: Path, depth: int) -> tuple[Any, Tree]:
+        """
+        The value that begins with *event*; its events are used up.
+        """
         kind = type(event)
         if kind is AliasEvent:
             return self._alias(event, path)
         if event.tag is not None:
-            self._refuse_tag(event, path)
+            self.refuse_tag(event, path)
         if kind is ScalarEvent:
-            return self._scalar(event)
+            return self.scalar(event)
         if depth >= DEPTH_MAX:
             problem = f"nested deeper than {DEPTH_MAX} levels"
             raise ScenarioError([*self.problems, self._at(event, path, problem, "a scenario is flatter than that")])
         before = self._size
         if event.anchor is not None:
-            self._anchors[event.anchor] = None
+            self.anchors[event.anchor] = None
         self._size += 1
         value, tree = (
-            self._mapping(event, path, depth) if kind is MappingStartEvent else self._sequence(event, path, depth)
+            self.mapping(event, path, depth) if kind is MappingStartEvent else self._sequence(event, path, depth)
         )
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchor(value, tree, self._size - before)
+            self.anchors[event.anchor] = _Anchor(value, tree, self._size - before)
         return value, tree
 
-    def _scalar(self, event: Any) -> tuple[Any, Tree]:
+    def scalar(self, event: Any) -> tuple[Any, Tree]:
+        """
+        The value of a scalar.
+        """
         text = event.value
         value = plain_value(text) if event.implicit[0] else text
-        tree = Tree(self._source, event.start_mark, event.end_mark)
+        tree = Tree(self.source, event.start_mark, event.end_mark)
         size = 1 + len(text) // 64
         self._size += size
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchor(value, tree, size)
+            self.anchors[event.anchor] = _Anchor(value, tree, size)
         return value, tree
 
     def _sequence(self, event: Any, path: Path, depth: int) -> tuple[list[Any], Tree]:
         values: list[Any] = []
         parts: list[Tree] = []
-        for inner in self._events:
+        for inner in self.events:
             if type(inner) is SequenceEndEvent:
                 break
-            value, tree = self._node(inner, (*path, len(values)), depth + 1)
+            value, tree = self.node(inner, (*path, len(values)), depth + 1)
             values.append(value)
             parts.append(tree)
-        return values, Tree(self._source, event.start_mark, inner.end_mark, parts)
+        return values, Tree(self.source, event.start_mark, inner.end_mark, parts)
 
-    def _mapping(self, event: Any, path: Path, depth: int) -> tuple[dict[str, Any], Tree]:
+    def mapping(self, event: Any, path: Path, depth: int) -> tuple[dict[str, Any], Tree]:
+        """
+        The mapping that *event* starts.
+        """
         values: dict[str, Any] = {}
         parts: dict[str, Tree] = {}
-        keys: dict[str, tuple[Any, Any]] = {}
-        for inner in self._events:
+        keys: dict[str, Tree] = {}
+        for inner in self.events:
             if type(inner) is MappingEndEvent:
                 break
             key = self._key(inner, path, depth, keys)
-            value, tree = self._node(next(self._events), path if key is None else (*path, key), depth + 1)
+            value, tree = self.node(next(self.events), path if key is None else (*path, key), depth + 1)
             if key is not None:
                 values[key] = value
                 parts[key] = tree
-                keys[key] = inner.start_mark, inner.end_mark
-        return values, Tree(self._source, event.start_mark, inner.end_mark, parts, keys)
+                keys[key] = Tree(self.source, inner.start_mark, inner.end_mark)
+        return values, Tree(self.source, event.start_mark, inner.end_mark, parts, keys)
 
-    def _key(self, event: Any, path: Path, depth: int, keys: dict[str, tuple[Any, Any]]) -> str | None:
+    def _key(self, event: Any, path: Path, depth: int, keys: dict[str, Tree]) -> str | None:
         """
         The key that *event* is; None where its value cannot be kept.
         """
         if type(event) is not ScalarEvent:
             self.problems.append(self._at(event, path, "a key must be text", ""))
-            self._node(event, path, depth + 1)
+            self.node(event, path, depth + 1)
             return None
         key: str = event.value
         if event.tag is not None:
-            self._refuse_tag(event, path)
+            self.refuse_tag(event, path)
         if event.anchor is not None:
-            self._scalar(event)
+            self.scalar(event)
         if key == "<<" and event.implicit[0]:
             self.problems.append(self._at(event, (*path, key), "merge keys (`<<`) do not exist here", _MERGE_HINT))
             return None
         if key in keys:
-            first = keys[key][0].line + 1
+            first = keys[key].line
             problem = f"`{_cut(key)}` is there twice; the first is on line {first}"
             self.problems.append(self._at(event, (*path, key), problem, "give each key once"))
             return None
@@ -307,11 +328,11 @@ class _Builder:
 
     def _alias(self, event: Any, path: Path) -> tuple[Any, Tree]:
         name = event.anchor
-        if name not in self._anchors:
-            known = close_to(name, list(self._anchors))
+        if name not in self.anchors:
+            known = close_to(name, list(self.anchors))
             hint = f"did you mean `*{known}`?" if known else f"`&{name}` must stand before it"
             problem = f"nothing is called `&{_cut(name)}`"
-        elif (anchor := self._anchors[name]) is None:
+        elif (anchor := self.anchors[name]) is None:
             problem = f"`*{_cut(name)}` stands inside `&{_cut(name)}` and would contain itself"
             hint = "write out what is meant"
         else:
@@ -322,15 +343,18 @@ class _Builder:
             problem, hint = "aliases make this document too large", f"they may add {EXPANSION_MAX:,} values at most"
             raise ScenarioError([*self.problems, self._at(event, path, problem, hint)])
         self.problems.append(self._at(event, path, problem, hint))
-        return None, Tree(self._source, event.start_mark, event.end_mark)
+        return None, Tree(self.source, event.start_mark, event.end_mark)
 
-    def _refuse_tag(self, event: Any, path: Path) -> None:
-        start, line = event.start_mark, self._source.line(event.start_mark.line + 1)
+    def refuse_tag(self, event: Any, path: Path) -> None:
+        """
+        Note the tag of *event* as a problem.
+        """
+        start, line = event.start_mark, self.source.line(event.start_mark.line + 1)
         tag = re.match(r"(?:&\S+\s+)?(!\S*)", line[start.column :])
         shown = tag.group(1) if tag else "a tag"
         column = start.column + (tag.start(1) if tag else 0) + 1
         self.problems.append(
-            self._source.problem(
+            self.source.problem(
                 start.line + 1,
                 column,
                 column + (len(shown) if tag else 1),
@@ -341,10 +365,9 @@ class _Builder:
         )
 
     def _at(self, event: Any, path: Path, problem: str, hint: str) -> ScenarioProblem:
-        return _problem(self._source, (event.start_mark, event.end_mark), problem, hint, path)
+        return _problem(self.source, (event.start_mark, event.end_mark), problem, hint, path)
 
 
-_EMPTY_HINT = "a scenario begins with `apiVersion: gatesim/v1`"
 _MERGE_HINT = "share parts by `use: [FILE#NAME]`, or write `*name` as a whole value"
 
 
@@ -358,6 +381,6 @@ def close_to(name: str, known: Sequence[str]) -> str:
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    lower = {text.lower(): text for text in known}
+    lower = {text.lower(): text for text in known[:CLOSE_AMONG]}
     found = get_close_matches(name.lower()[:100], lower, n=1, cutoff=0.6)
     return lower[found[0]] if found else ""

@@ -146,7 +146,7 @@ class Service(ABC):
     @abstractmethod
     async def fault(self, kind: str, value: Any) -> None:
         """
-        Break it. *kind* is one of the shape's faults; *value* as the scenario has it (true, a duration in seconds, ...).
+        Break it. *kind* is one of the shape's faults; *value* as the scenario has it (true, seconds, ...).
         """
 
     @abstractmethod

@@ -22,6 +22,9 @@ ENTRY_POINT_GROUP = "gatesim.services"
 _SUFFIX = "_shape.py"
 
 
+ShapeClass = type[Shape]
+
+
 class NoKeys(Shape):
     """
     Nothing of its own.
@@ -35,9 +38,9 @@ class ServiceShape:
     """
 
     type: str
-    publish: type[Shape] | None
+    publish: ShapeClass | None
     """Its own keys of a `publish` step; None where nothing can be published to it."""
-    setup: type[Shape]
+    setup: ShapeClass
     """Its own keys under `services`."""
     address_key: str = ""
     """The dotted key of a configuration's text that holds its address; empty where texts name none."""
@@ -68,7 +71,7 @@ class ServiceShape:
         )
 
 
-_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^@/]*@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d+))?")
+_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/]*@)?(\[[^\]]*\]|[^:/?#]*)(?::(\d+))?")
 
 
 def address_of(text: str, default_port: int) -> str:
@@ -77,7 +80,7 @@ def address_of(text: str, default_port: int) -> str:
     """
     match = _ADDRESS.match(text.strip())
     host, port = (match.group(1), match.group(2)) if match else (text, None)
-    return f"{host.strip('[]').lower()}:{int(port) if port else default_port}"
+    return f"{host.strip('[]')}:{int(port) if port else default_port}"
 
 
 class _Shapes(Mapping[str, ServiceShape]):

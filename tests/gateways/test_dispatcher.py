@@ -327,3 +327,16 @@ def test_giving_everything_up_settles_each_event_once() -> None:
         assert {r.cause for s in lanes.settled for r in s.results} == {"the gateway stopped"}
 
     play(story)
+
+
+def test_lanes_that_are_closed_hold_no_time_and_settle_nothing() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        lanes = Lanes(clock, group, FakeWatcher(clock, real_s=60), FakeWatcher(clock, refuse=9))
+        lanes.push(1, deadline_s=10)
+        lanes.push(2)
+        await asyncio.sleep(0.01)
+        lanes.dispatcher.close()
+        await clock.advance(30)
+        assert (clock.elapsed(), clock.active, lanes.settled) == (30, 0, [])
+
+    play(story)

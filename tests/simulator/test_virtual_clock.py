@@ -257,3 +257,14 @@ def test_the_ends_of_the_calendar_do_not_break_the_clock(start: str) -> None:
         assert clock.elapsed() == 3600
 
     asyncio.run(run())
+
+
+def test_whoever_moves_time_does_not_hold_it() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        clock.awake(task)
+        await clock.advance(5)
+        assert (clock.elapsed(), clock.active) == (5, 0)
+
+    play(story)

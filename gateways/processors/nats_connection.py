@@ -1,0 +1,413 @@
+"""
+NatsConnection: one connection to one NATS server, through the address book, until it is lost.
+
+The client library's own reconnect is off: a lost connection ends the configuration's run, and the gateway makes a new
+one after a backoff. Three things of the library are replaced. It dies silently of a subject that is no UTF-8. It queues
+messages for a task, so that an answer to PING does not tell that they were handed on: here each message is handed on
+while it is read, before anything that the server sent after it. And its PING overtakes a SUB that it has yet to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from nats import errors
+from nats.aio.client import PING_PROTO, Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from gateways.errors import ConfigurationError, GatewayError, SourceUnavailable
+from gateways.processor import Context
+from gateways.processors.nats_credentials import Credentials, read_credentials, tls_context
+from gateways.processors.nats_options import NatsOptions, NatsServer
+
+T = TypeVar("T")
+
+_NEVER_S = 86_400 * 365
+"""For limits of the library that ours replaces."""
+_PING_INTERVAL_S = 60
+"""A peer that has vanished without a word is noticed after two or three of these, in real time."""
+_AT_FAULT = ("invalid subject", "maximum control line exceeded")
+"""What a server says where only another text can help."""
+_NO_NATS = ("empty response", "json parse error", "protocol error", "unknown protocol")
+
+
+Take = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Takes subject, reply subject, data and raw headers of a message; must neither block nor wait."""
+
+
+async def connect(options: NatsOptions, context: Context, lost: Callable[[], None]) -> NatsConnection:
+    """
+    Connect to the first of the servers that takes us.
+
+    Args:
+        options: Which servers, and as whom.
+        context: The configuration's.
+        lost: Called once when the connection that is returned is lost; its `failure` says why.
+
+    Raises:
+        SourceUnavailable: None does; says why of each.
+        ConfigurationError: The text is at fault.
+    """
+    credentials = read_credentials(options.auth)
+    encryption = tls_context(options.tls) if any(server.tls for server in options.servers) else None
+    causes: list[str] = []
+    for server in options.servers:
+        connection = NatsConnection(server, options, context, lost)
+        try:
+            await connection.open(credentials, encryption)
+        except SourceUnavailable as error:
+            causes.append(str(error))
+        else:
+            return connection
+    raise SourceUnavailable("; ".join(causes))
+
+
+class NatsConnection:
+    """
+    One connection.
+    """
+
+    def __init__(self, server: NatsServer, options: NatsOptions, context: Context, lost: Callable[[], None]) -> None:
+        self.peer = server.peer
+        self.cause = ""
+        """Why the connection is lost; empty while it is not."""
+        self._lost = lost
+        self._server = server
+        self._server_name = options.tls.server_name or server.host
+        self._context = context
+        self._client = _Client(must_encrypt=server.tls, broken=self._broken)
+        self._opening = True
+        self._closing = False
+        self._broken_by: Exception | None = None
+        self._subscription: Subscription | None = None
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asking: set[asyncio.Task[Any]] = set()
+
+    @property
+    def failure(self) -> Exception:
+        """
+        What a run that lost this connection ends with.
+        """
+        if self._broken_by is not None:
+            return self._broken_by
+        wrong_text = any(phrase in self.cause for phrase in _AT_FAULT)
+        return (ConfigurationError if wrong_text else SourceUnavailable)(f"{self.peer}: {self.cause}")
+
+    async def open(self, credentials: Credentials, encryption: ssl.SSLContext | None) -> None:
+        """
+        Connect within the limit.
+
+        Raises:
+            SourceUnavailable: It cannot be had now.
+        """
+        limit_s = self._context.limits.connect_s
+        host, port = self._context.addresses.dial(self._server.host, self._server.port)
+        opening = asyncio.ensure_future(self._connect(host, port, credentials, encryption))
+        try:
+            await self._context.clock.limit(limit_s, asyncio.wait({opening}), peer=self.peer)
+            opening.result()
+        except TimeoutError:
+            await self._drop(opening)
+            raise SourceUnavailable(f"{self.peer}: no answer within {limit_s:g} s") from None
+        except Exception as error:
+            await self._drop(opening)
+            raise SourceUnavailable(f"{self.peer}: {_cause_of(error)}") from error
+        except BaseException:
+            await self._drop(opening)
+            raise
+
+    async def subscribe(self, subject: str, queue: str, take: Take) -> None:
+        """
+        Subscribe. *take* is called for each message in the turn in which it is read.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: The connection is lost.
+        """
+        try:
+            self._subscription = await self._client.subscribe(subject, queue=queue)
+        except errors.Error as error:
+            raise self._lost_by(error) from error
+        self._client.takers[self._subscription._id] = take
+
+    async def unsubscribe(self) -> None:
+        """
+        End the subscription, where there is one; what the server sent before it knew is still taken.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: The connection is lost.
+        """
+        subscription, self._subscription = self._subscription, None
+        if subscription is None:
+            return
+        try:
+            await subscription.unsubscribe()
+        except errors.Error as error:
+            raise self._lost_by(error) from error
+        await self.round_trip()
+
+    async def round_trip(self) -> None:
+        """
+        Return once the server has answered: it knows all that was said before, and all that it sent before is taken.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: The connection is lost.
+        """
+        await self._answered(self._client.flush(_NEVER_S))
+        if self.cause:
+            raise self.failure
+
+    async def request(self, subject: str, data: bytes) -> bytes:
+        """
+        Ask whoever serves *subject*; returns the answer's data.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: Nobody serves it, or the connection is lost.
+        """
+        try:
+            answer: Msg = await self._answered(self._client.request(subject, data, timeout=_NEVER_S))
+        except errors.NoRespondersError:
+            raise SourceUnavailable(f"{self.peer}: nobody serves {subject}") from None
+        return answer.data
+
+    async def publish(self, subject: str, data: bytes, reply: str = "") -> None:
+        """
+        Say something; it is on its way when this returns.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: The connection is lost.
+        """
+        try:
+            await self._client.publish(subject, data, reply)
+        except errors.Error as error:
+            raise self._lost_by(error) from error
+
+    async def until(self, future: asyncio.Future[T]) -> T:
+        """
+        Await something that the server will say.
+
+        Raises:
+            SourceUnavailable, ConfigurationError: The connection is lost.
+        """
+        either: set[asyncio.Future[Any]] = {future, self._over}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            raise self.failure
+        return future.result()
+
+    def give_up(self, cause: str) -> None:
+        """
+        Regard the connection as lost, for *cause*.
+        """
+        self._fail(cause)
+
+    def new_inbox(self) -> str:
+        """
+        A subject for answers to us alone.
+        """
+        return self._client.new_inbox()
+
+    async def close(self) -> None:
+        """
+        Leave the server and end every task; drops the connection where that takes too long.
+        """
+        self._closing = True
+        leaving = asyncio.ensure_future(self._client.close())
+        try:
+            await self._context.clock.limit(self._context.limits.connect_s, asyncio.wait({leaving}), peer=self.peer)
+        except TimeoutError:
+            pass  # it did not say goodbye; it is dropped below
+        finally:
+            await self._drop(leaving)
+
+    def abort(self) -> None:
+        """
+        Drop the connection at once, without a word.
+        """
+        self._closing = True
+        self._client.abort()
+        self._fail("the connection was dropped")
+
+    async def _connect(self, host: str, port: int, credentials: Credentials, encryption: ssl.SSLContext | None) -> None:
+        client = self._client
+        await client.connect(
+            f"nats://[{host}]:{port}" if ":" in host else f"nats://{host}:{port}",
+            name=f"{self._context.gateway}/{self._context.configuration}",
+            error_cb=self._on_error,
+            disconnected_cb=_on_nothing,
+            closed_cb=self._on_closed,
+            reconnected_cb=_on_nothing,
+            discovered_server_cb=_on_nothing,
+            lame_duck_mode_cb=_on_nothing,
+            allow_reconnect=False,
+            connect_timeout=_NEVER_S,
+            ping_interval=_PING_INTERVAL_S,
+            tls=encryption,
+            tls_hostname=self._server_name,
+            **credentials,
+        )
+        if not client.is_connected:
+            raise errors.Error("nats: connection closed before it was open")
+        self._opening = False
+        for task in client.own_tasks():
+            task.add_done_callback(lambda _: self._gone())
+
+    async def _drop(self, *more: asyncio.Task[None]) -> None:
+        """
+        Drop the connection and end every task.
+
+        The library may swallow a cancellation (asyncio.wait_for does, before Python 3.12, when what it waits for is
+        done in the same turn), so it is repeated.
+        """
+        self.abort()
+        tasks = {*more, *self._asking, *self._client.own_tasks()}
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await self._context.clock.sleep(0)
+            self._client.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answered(self, io: Coroutine[Any, Any, T]) -> T:
+        """
+        Await *io*, which the library would wait for even when the connection is gone.
+
+        It is not cancelled with the caller: the library breaks when the answer to a cancelled question comes.
+        """
+        asking = asyncio.ensure_future(io)
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        try:
+            return await self.until(asking)
+        except errors.NoRespondersError:
+            raise
+        except errors.Error as error:
+            raise self._lost_by(error) from error
+
+    def _asked(self, asking: asyncio.Task[Any]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()
+
+    def _lost_by(self, error: Exception) -> Exception:
+        """
+        The failure that *error* is, which may be that of a connection lost before.
+        """
+        return self.failure if self.cause else SourceUnavailable(f"{self.peer}: {_cause_of(error)}")
+
+    async def _on_error(self, error: Exception) -> None:
+        if self._opening:
+            raise error  # else the library tries again by itself, and again
+        self._fail(_cause_of(error))
+
+    async def _on_closed(self) -> None:
+        self._gone()
+
+    def _gone(self) -> None:
+        error = self._client.last_error
+        self._fail(_cause_of(error) if error is not None else "the connection was closed")
+
+    def _broken(self, error: Exception) -> None:
+        """
+        Taking a message failed, which is our own fault.
+        """
+        self._broken_by = error
+        self._fail(f"{type(error).__name__}: {error}")
+
+    def _fail(self, cause: str) -> None:
+        if not self.cause:
+            self.cause = cause
+            if not self._closing:
+                self._lost()
+            if not self._over.done():
+                self._over.set_result(None)
+
+
+class _Client(Client):
+    """
+    The library's client, which hands on each message while it reads it.
+
+    It overrides methods that are not documented; tests/gateways/processors/test_nats.py notices when a new
+    version of nats-py no longer calls them.
+    """
+
+    def __init__(self, *, must_encrypt: bool, broken: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self.takers: dict[int, Take] = {}
+        self._must_encrypt = must_encrypt
+        self._broken = broken
+
+    def own_tasks(self) -> set[asyncio.Task[Any]]:
+        """
+        The tasks that live as long as the connection does.
+        """
+        tasks = (self._reading_task, self._ping_interval_task, self._flusher_task)
+        return {task for task in tasks if task is not None}
+
+    def abort(self) -> None:
+        """
+        Drop the socket.
+        """
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        take = self.takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            take(subject, reply, data, headers)
+        except Exception as error:
+            self._broken(error)
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        """
+        Say PING after all that was said before; the library's own overtakes what it has yet to write, such as a SUB.
+        """
+        self._pongs.append(future if future is not None else asyncio.get_running_loop().create_future())
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """
+        Called before the credentials are sent, which must not happen in the clear where the text asks for TLS.
+        """
+        if initial_connection and self._must_encrypt:
+            if not info.get("tls_required") and not info.get("tls_available"):
+                raise errors.Error("nats: the text asks for TLS and the server has none")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+
+async def _on_nothing() -> None:
+    """
+    The library logs, with a traceback, what nobody listens to.
+    """
+
+
+def _cause_of(error: Exception) -> str:
+    """
+    What went wrong, in a sentence without the library's decoration.
+    """
+    if isinstance(error, GatewayError):
+        return str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    if isinstance(error, errors.UnexpectedEOF | EOFError):
+        return "the server closed the connection"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error).lower()
+    text = str(error).removeprefix("nats:").strip().strip("'")
+    if isinstance(error, ValueError | AttributeError) or any(phrase in text.lower() for phrase in _NO_NATS):
+        return "no NATS server answers there"
+    if isinstance(error, errors.Error):
+        return text.lower() if text.istitle() else text
+    return f"{type(error).__name__}: {text}"

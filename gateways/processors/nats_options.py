@@ -1,0 +1,269 @@
+"""
+NatsOptions: the text of a NATS configuration, read and checked.
+
+Extension keys (`queue`, `jetstream`, `auth`, `tls`) stand at the top level, beside `url` and `attributes`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from gateways.errors import ConfigurationError
+from gateways.options import OptionReader
+
+DEFAULT_PORT = 4222
+DELIVER_POLICIES = {"all": "all", "new": "new", "last": "last", "lastPerSubject": "last_per_subject"}
+"""
+Where a durable begins when it is made; from then on it goes on where it was. The default is `all`: the only one that
+loses nothing when messages were published before the durable was there.
+"""
+_SUBJECT_LENGTH_MAX = 1_000
+"""A server refuses longer lines by closing the connection, some of them at 1,024 bytes."""
+_NAME = re.compile(r"[^\s.*>/\\]{1,255}")
+
+
+class NatsServer(NamedTuple):
+    """
+    One server that the url names.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    """TLS or nothing."""
+
+    @property
+    def peer(self) -> str:
+        """
+        `host:port`, as the text names it.
+        """
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NatsAuth:
+    """
+    How a gateway proves who it is; nothing set: it does not. A `…_file` is read at each connect.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    username_file: str = ""
+    password_file: str = ""
+    token_file: str = ""
+    credentials_file: str = ""
+    nkey_seed_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NatsTls:
+    """
+    How TLS is done; empty: as the machine is set up.
+    """
+
+    ca_file: str = ""
+    """Only what these authorities have signed is believed."""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+    """The name in the server's certificate, where it is not the host of the url."""
+
+
+class JetStream(NamedTuple):
+    """
+    Which durable consumer of which stream.
+    """
+
+    stream: str
+    durable: str
+    deliver_policy: str
+    """As the server spells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NatsOptions:
+    """
+    What one configuration asks for.
+    """
+
+    servers: tuple[NatsServer, ...]
+    """Tried in this order."""
+    subject: str
+    queue: str = ""
+    auth: NatsAuth = NatsAuth()
+    tls: NatsTls = NatsTls()
+    jetstream: JetStream | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> NatsOptions:
+        """
+        Read *text*.
+
+        Raises:
+            ConfigurationError: What is wrong with it and what would be right; never shows a secret.
+
+        Source: R-NATS-4, R-CFG-12.
+        """
+        reader = OptionReader.from_text(text)
+        urls = _urls(reader.text("url"))
+        subject = _subject(reader)
+        queue, jetstream = _queue(reader), _jetstream(reader)
+        if queue and jetstream is not None:
+            raise ConfigurationError("`queue` and `jetstream` exclude each other: gateways share work by one durable")
+        encrypted = any(url.scheme == "tls" for url in urls) or reader.has("tls")
+        servers = tuple(NatsServer(url.hostname or "", url.port or DEFAULT_PORT, encrypted) for url in urls)
+        return cls(servers, subject, queue, _auth(reader, urls), _tls(reader), jetstream)
+
+
+def _urls(text: str) -> list[SplitResult]:
+    if not text.strip():
+        raise ConfigurationError("url must be specified")
+    return [_url(each.strip()) for each in text.split(",")]
+
+
+def _url(text: str) -> SplitResult:
+    """
+    One server's url. What is wrong is said without showing it, because a password may be in there.
+    """
+    wanted = "such as nats://nats.argo-events:4222; several are separated by commas"
+    try:
+        url = urlsplit(text if "://" in text else f"nats://{text}")
+        port, host = url.port, url.hostname
+    except ValueError:
+        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
+    if url.scheme not in ("nats", "tls"):
+        raise ConfigurationError(f"url must begin with nats:// or tls://, {wanted}")
+    if not host or port == 0 or not host.isprintable() or " " in host:
+        raise ConfigurationError(f"url must name a host and a port, {wanted}")
+    if url.path.strip("/") or url.query or url.fragment:
+        raise ConfigurationError(f"url must end after the port, {wanted}; in a password write / as %2F and # as %23")
+    return url
+
+
+def _subject(reader: OptionReader) -> str:
+    attributes = reader.mapping("attributes")
+    subject = attributes.text("subject") if attributes is not None else ""
+    if subject:
+        return _checked_subject(subject)
+    if reader.has("subject"):
+        raise ConfigurationError("subject must be specified under `attributes:`; here it stands at the top level")
+    raise ConfigurationError("subject must be specified")
+
+
+def _checked_subject(subject: str) -> str:
+    """
+    *subject*, where a server would take it.
+    """
+    if len(subject.encode()) > _SUBJECT_LENGTH_MAX:
+        raise ConfigurationError(f"subject must have at most {_SUBJECT_LENGTH_MAX} bytes")
+    shown = f"subject {subject[:80]!r}"
+    if not subject.isprintable() or any(mark.isspace() for mark in subject):
+        raise ConfigurationError(f"{shown} must not contain spaces or control characters")
+    tokens = subject.split(".")
+    for number, token in enumerate(tokens, 1):
+        if not token:
+            raise ConfigurationError(f"{shown} has an empty token; a dot stands between two tokens")
+        if ("*" in token and token != "*") or (">" in token and token != ">"):
+            raise ConfigurationError(f"{shown} has a wildcard inside a token; `*` and `>` stand alone between dots")
+        if token == ">" and number != len(tokens):
+            raise ConfigurationError(f"{shown} has `>` before its end; only the last token may be `>`")
+    return subject
+
+
+def _queue(reader: OptionReader) -> str:
+    queue = reader.text("queue")
+    if len(queue) > _SUBJECT_LENGTH_MAX or not queue.isprintable() or any(mark.isspace() for mark in queue):
+        raise ConfigurationError("queue must be the name of a queue group, without spaces")
+    return queue
+
+
+def _jetstream(reader: OptionReader) -> JetStream | None:
+    options = reader.mapping("jetstream")
+    if options is None:
+        return None
+    stream, durable = options.text("stream"), options.text("durable")
+    for name, value in (("stream", stream), ("durable", durable)):
+        if not value:
+            raise ConfigurationError(f"jetstream.{name} must be specified")
+        if not _NAME.fullmatch(value) or not value.isprintable():
+            raise ConfigurationError(f"jetstream.{name} must be a name without spaces, dots, slashes and wildcards")
+    policy = options.text("deliverPolicy", "all")
+    if policy not in DELIVER_POLICIES:
+        known = ", ".join(DELIVER_POLICIES)
+        raise ConfigurationError(f"jetstream.deliverPolicy must be one of {known}, not {policy[:40]!r}")
+    return JetStream(stream, durable, DELIVER_POLICIES[policy])
+
+
+def _tls(reader: OptionReader) -> NatsTls:
+    options = reader.mapping("tls")
+    if options is None:
+        return NatsTls()
+    names = ("caFile", "certFile", "keyFile", "serverName")
+    tls = NatsTls(*(options.text(name) for name in names))
+    if bool(tls.cert_file) != bool(tls.key_file):
+        raise ConfigurationError("tls.certFile and tls.keyFile belong together")
+    return tls
+
+
+def _auth(reader: OptionReader, urls: list[SplitResult]) -> NatsAuth:
+    """
+    The one way that the text gives.
+    """
+    auth, options = _auth_of_urls(urls), reader.mapping("auth")
+    if options is None:
+        return auth
+    if auth != NatsAuth():
+        raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
+    username, password = _either(options, "username"), _either(options, "password")
+    ways = {
+        "username and password": username or password,
+        "token": _either(options, "token"),
+        "credentialsFile": options.text("credentialsFile"),
+        "nkeySeedFile": options.text("nkeySeedFile"),
+    }
+    given = [way for way, is_given in ways.items() if is_given]
+    if len(given) != 1:
+        raise ConfigurationError(f"auth must have one of {', '.join(ways)}; it has {' and '.join(given) or 'none'}")
+    if username != password:
+        missing = "password" if username else "username"
+        raise ConfigurationError(f"auth.{missing} must be specified, or auth.{missing}File")
+    return NatsAuth(
+        username=_text(options, "username"),
+        password=_text(options, "password"),
+        token=_text(options, "token"),
+        username_file=options.text("usernameFile"),
+        password_file=options.text("passwordFile"),
+        token_file=options.text("tokenFile"),
+        credentials_file=options.text("credentialsFile"),
+        nkey_seed_file=options.text("nkeySeedFile"),
+    )
+
+
+def _either(options: OptionReader, name: str) -> bool:
+    here, in_file = options.has(name), bool(options.text(f"{name}File"))
+    if here and in_file:
+        raise ConfigurationError(f"auth.{name} and auth.{name}File exclude each other")
+    return here or in_file
+
+
+def _text(options: OptionReader, name: str) -> str | None:
+    return options.text(name) if options.has(name) else None
+
+
+def _auth_of_urls(urls: list[SplitResult]) -> NatsAuth:
+    """
+    `user:password@` or `token@`, the same in all urls that have one.
+    """
+    found = {_auth_of_url(url) for url in urls if url.username}
+    if len(found) > 1:
+        raise ConfigurationError("url must have the same credentials for every server")
+    return next(iter(found), NatsAuth())
+
+
+def _auth_of_url(url: SplitResult) -> NatsAuth:
+    name = unquote(url.username or "")
+    return NatsAuth(token=name) if url.password is None else NatsAuth(username=name, password=unquote(url.password))

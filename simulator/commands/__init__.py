@@ -1,0 +1,3 @@
+"""
+Commands: `run`, `list`, `lint` and `schema`, each with `add_arguments(parser)` and `main(arguments)`.
+"""

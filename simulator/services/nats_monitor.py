@@ -1,0 +1,68 @@
+"""
+NatsMonitor: what a NATS server tells of its subscribers over its monitoring port.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from simulator.http_client import SocketAddress, send
+
+
+class NatsMonitor:
+    """
+    One server's monitoring port.
+    """
+
+    def __init__(self, endpoint: SocketAddress) -> None:
+        self._endpoint = endpoint
+
+    async def nobody_subscribes(self, subject: str, *, except_for: str) -> bool | None:
+        """
+        Whether no connection has a subscription to exactly *subject*, those named *except_for* left out.
+
+        Returns:
+            None where the server does not answer.
+        """
+        connections = await self._get("/connz?subs=1&limit=65536", "connections")
+        if connections is None:
+            return None
+        others = (connection for connection in connections if connection.get("name") != except_for)
+        return not any(subject in connection.get("subscriptions_list", ()) for connection in others)
+
+    async def nobody_pulls(self, stream: str, durable: str) -> bool | None:
+        """
+        Whether nobody waits for messages of that consumer. The consumer itself stays: that is what durable means.
+
+        Returns:
+            None where the server does not answer.
+        """
+        accounts = await self._get("/jsz?streams=1&consumers=1&config=1", "account_details")
+        if accounts is None:
+            return None
+        return not any(
+            consumer.get("num_waiting") or consumer.get("push_bound")
+            for account in accounts
+            for each in account.get("stream_detail", ())
+            for consumer in each.get("consumer_detail", ())
+            if (each["name"], consumer["name"]) == (stream, durable)
+        )
+
+    async def _get(self, target: str, key: str) -> list[dict[str, Any]] | None:
+        response = await send(
+            self._endpoint, method="GET", target=target, headers=(), body=b"", host="nats", hold=_NoHold()
+        )
+        if response.status != 200:
+            return None
+        found: list[dict[str, Any]] = json.loads(response.body).get(key) or []
+        return found
+
+
+class _NoHold:
+    """
+    Time may move while we look.
+    """
+
+    def sent_from(self, address: SocketAddress) -> None:
+        """See http_client.SenderHold."""

@@ -1,0 +1,639 @@
+"""
+Webhooks over real sockets: what a text means, where it is served, and what a request is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateways.clock import Clock, SystemClock, end
+from gateways.errors import ConfigurationError
+from gateways.limits import Limits
+from gateways.processors.webhook import WebhookProcessor
+from gateways.processors.webhook_options import METHODS, WebhookOptions, parse_webhook
+from gateways.processors.webhook_ports import WebhookPorts
+from gateways.processors.webhook_routes import Place, Routes, places_of
+from tests.gateways.surroundings import (
+    ACCEPTED,
+    LOOPS,
+    REFUSED,
+    START,
+    FakeContext,
+    Wire,
+    ask,
+    play,
+    post,
+    virtual_clock,
+)
+
+# What a text means.
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('endpoint: "/foo"\nmethod: "POST"', WebhookOptions(None, "/foo", "POST")),
+        ("Endpoint: /foo\nMETHOD: PUT\nport: 12000\nother: [1]", WebhookOptions(12000, "/foo", "PUT")),
+        ('port: "12000"', WebhookOptions(12000, "", "")),
+        ("{endpoint: /a%20b/, method: GET}", WebhookOptions(None, "/a b/", "GET")),
+    ],
+)
+def test_a_text_is_read(text: str, options: WebhookOptions) -> None:
+    assert parse_webhook("foo", text) == options
+
+
+@pytest.mark.parametrize("text", ["12000", '"12000"', " '12000' # can't be reconfigured", "012000"])
+def test_a_bare_number_under_the_key_port_is_the_gateway_wide_port(text: str) -> None:
+    assert parse_webhook("port", text) == WebhookOptions(12000, "", "", gateway_wide=True)
+
+
+def test_a_port_alone_under_the_key_port_is_a_port_like_any() -> None:
+    assert parse_webhook("port", 'port: "12000"') == WebhookOptions(12000, "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "configuration must be non empty"),
+        ("12000", "must be a mapping"),
+        ("{}", "endpoint can't be empty"),
+        ("method: POST", "endpoint can't be empty"),
+        ("endpoint: /foo", "method can't be empty; it is one of HEAD, PUT"),
+        (
+            "endpoint: /foo\nmethod: post",
+            f"unknown HTTP method post; it is one of {', '.join(METHODS)}, did you mean `POST`?",
+        ),
+        ("endpoint: /foo\nmethod: FETCH", "unknown HTTP method FETCH"),
+        ("endpoint: foo\nmethod: POST", "endpoint must start with '/': write /foo"),
+        ("endpoint: /foo?a=1\nmethod: POST", "without query and fragment"),
+        ("port: 0", "failed to parse server port 0: it is a number from 1 to 65535"),
+        ("port: 65536", "failed to parse server port 65536"),
+        ("port: http", "failed to parse server port http"),
+        ("port: -1", "failed to parse server port -1"),
+        ("port: '٣'", "failed to parse server port"),
+        (f"port: '{'9' * 9999}'", "failed to parse server port 999"),
+        ("endpoint: [1]\nmethod: POST", "`endpoint` must be text"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_what_is_right(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        parse_webhook("foo", text)
+    assert problem in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["0", "70000", "9" * 5000])
+def test_a_gateway_wide_port_is_checked_too(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="number from 1 to 65535"):
+        parse_webhook("port", text)
+
+
+@given(st.text(max_size=60), st.text(max_size=20))
+def test_whatever_a_text_is_it_is_read_or_refused(text: str, method: str) -> None:
+    for tried in (text, f"endpoint: {text!r}\nmethod: {method!r}", f"port: {text!r}"):
+        with suppress(ConfigurationError):
+            options = parse_webhook("port", tried)
+            assert options.method in ("", *METHODS)
+            assert options.port is None or 0 < options.port < 65536
+
+
+# Who is served where.
+
+
+def hook(endpoint: str = "/foo", method: str = "POST", port: int | None = None) -> WebhookOptions:
+    return WebhookOptions(port, endpoint, method)
+
+
+GATEWAY_WIDE = WebhookOptions(12000, "", "", gateway_wide=True)
+PORT_ALONE = WebhookOptions(12000, "", "")
+
+
+@pytest.mark.parametrize("naming", [{"port": GATEWAY_WIDE}, {"p": PORT_ALONE}, {"z": hook("/z", port=12000)}])
+def test_without_a_port_of_its_own_a_configuration_is_served_on_the_common_one(
+    naming: dict[str, WebhookOptions],
+) -> None:
+    assert places_of({"foo": hook(), **naming})["foo"] == Place(12000, "/foo", "POST")
+
+
+def test_the_gateway_wide_port_comes_before_other_ports() -> None:
+    places = places_of({"a": hook(port=1), "b": hook(port=2), "c": hook(), "port": GATEWAY_WIDE})
+    assert [places["a"], places["b"], places["c"]] == [Place(n, "/foo", "POST") for n in (1, 2, 12000)]
+
+
+def test_with_several_ports_and_none_for_all_it_is_an_error_that_names_them() -> None:
+    problem = places_of({"a": hook(port=1), "b": hook(port=3), "d": hook(port=2), "c": hook()})["c"]
+    assert isinstance(problem, str)
+    assert "1, 2 and 3" in problem
+
+
+def test_without_any_port_it_is_an_error_that_asks_for_one() -> None:
+    assert "port" in str(places_of({"a": hook()})["a"])
+
+
+def test_the_second_in_key_order_of_two_equal_ones_is_an_error_that_names_the_first() -> None:
+    places = places_of({"b": hook(port=1), "a": hook(port=1), "c": hook(method="PUT", port=1), "d": hook(port=2)})
+    assert places["a"] == Place(1, "/foo", "POST")
+    assert places["b"] == "POST /foo on port 1 is served by a already; change one of them"
+    assert isinstance(places["c"], Place)
+    assert isinstance(places["d"], Place)
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), st.builds(hook, st.sampled_from(["/", "/a"]), st.sampled_from(METHODS[:2])))
+)
+def test_no_two_configurations_share_a_place(wanted: dict[str, WebhookOptions]) -> None:
+    places = [place for place in places_of({"p": PORT_ALONE, **wanted}).values() if isinstance(place, Place)]
+    assert len(places) == len(set(places))
+
+
+def test_the_longest_subtree_wins_and_a_path_of_its_own_before_it() -> None:
+    routes: Routes[str] = Routes()
+    for endpoint in ("/", "/sub/", "/sub/deep/", "/sub/leaf"):
+        routes.add(endpoint, "POST", endpoint)
+
+    def served(path: str) -> str | None:
+        match = routes.find(path)
+        return match.methods["POST"] if match is not None else None
+
+    assert served("/sub/deep/x") == "/sub/deep/"
+    assert served("/sub/leaf") == "/sub/leaf"
+    assert served("/sub/leaf/x") == "/sub/"
+    assert served("/other") == "/"
+    assert routes.lacks_only_a_slash("/sub/deep")
+    routes.remove("/", "POST")
+    assert served("/other") is None
+
+
+# Requests.
+
+
+class Hooks:
+    """
+    The configurations of one webhook gateway.
+    """
+
+    def __init__(self, clock: Clock, limits: Limits, ports: dict[int, int]) -> None:
+        self.clock, self.limits, self.ports = clock, limits, ports
+        self.contexts: dict[str, FakeContext] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.shared = WebhookProcessor.make_shared(self._context("-"))
+        self.processors: dict[str, WebhookProcessor] = {}
+
+    def _context(self, key: str) -> FakeContext:
+        return FakeContext(key, clock=self.clock, ports=self.ports, limits=self.limits)
+
+    async def apply(self, gone: tuple[str, ...] = (), **texts: str) -> None:
+        """
+        One change, as a gateway makes it.
+        """
+        for key in gone:
+            await end(self.clock, self._tasks.pop(key))
+            del self.contexts[key]
+        for key, text in texts.items():
+            context = self.contexts[key] = self._context(key)
+            processor = WebhookProcessor(WebhookProcessor.parse(key, text), context, self.shared)
+            self.processors[key] = processor
+            self._tasks[key] = asyncio.create_task(processor.run())
+        for key in texts:
+            context = self.contexts[key]
+            await context.until(lambda context=context: context.said)
+        await self.shared.reconcile()
+
+    def says(self, key: str) -> str:
+        return self.contexts[key].said[-1]
+
+    async def post(self, path: str = "/foo", *, port: int = 12000, key: str = "foo", **options: Any) -> tuple[Any, ...]:
+        """
+        One request, its event accepted.
+        """
+        asking = asyncio.create_task(ask(self.ports[port], post(path, **options)))
+        context = self.contexts[key]
+        await context.until(lambda: context.events or asking.done())
+        if context.events:
+            context.settle()
+        return await asking
+
+    async def stop(self) -> None:
+        for task in self._tasks.values():
+            await end(self.clock, task)
+        await self.shared.close()
+
+
+@asynccontextmanager
+async def hooks(
+    *, clock: Clock | None = None, limits: Limits | None = None, **texts: str
+) -> AsyncIterator[tuple[Hooks, int]]:
+    ports = dict(zip((12000, 12001, 12002), free_ports(3), strict=True))
+    running = Hooks(clock or SystemClock(), limits or Limits(), ports)
+    await running.apply(**texts)
+    try:
+        yield running, ports[12000]
+    finally:
+        await running.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+FOO = "{endpoint: /foo, method: POST}"
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_request_becomes_an_event_and_is_answered_when_it_is_accepted(loop: str) -> None:
+    async def story() -> None:
+        async with hooks(clock=virtual_clock(), port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post("/foo?a=1", b'{"a":1}', "Content-Type: application/json"))
+            await foo.until(lambda: foo.events)
+            [event] = foo.events
+            assert (event.payload, event.subject, event.content_type) == (b'{"a":1}', "/foo", "application/json")
+            assert (event.time, event.id, event.deadline_s) == (START, "", 10.0)
+            foo.settle(ACCEPTED)
+            assert await wire.answer() == (
+                200, {"content-type": "text/plain; charset=utf-8", "content-length": "7"}, b"Success"
+            )  # fmt: skip
+
+    play(story, loop)
+
+
+def test_an_event_that_is_not_accepted_is_answered_503_in_one_line() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post())
+            await foo.until(lambda: foo.events)
+            foo.settle(REFUSED)
+            status, headers, body = await wire.answer()
+            assert (status, headers["retry-after"], body) == (503, "1", b"audit: answered 500\n")
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("headers", "event_id"),
+    [
+        ((), ""),
+        (("ce-id: 1", "X-GitHub-Delivery: 2", "webhook-id: 3", "Idempotency-Key: 4"), "4"),
+        (("ce-id: 1", "X-GitHub-Delivery: 2", "webhook-id: 3"), "3"),
+        (("ce-id: 1", "X-GitHub-Delivery: 2"), "2"),
+        (("ce-id: 1", "Idempotency-Key:   "), "1"),
+        (("Idempotency-Key:  order 7\t",), "order 7"),
+        (("Idempotency-Key: " + "x" * 257,), str(uuid5(NAMESPACE_URL, "x" * 257))),
+        (("Idempotency-Key: a\x80b",), str(uuid5(NAMESPACE_URL, "a\x80b"))),
+    ],
+)
+def test_the_id_is_the_one_that_the_client_gave(headers: tuple[str, ...], event_id: str) -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post("/foo", b"", *headers))
+            await foo.until(lambda: foo.events)
+            assert foo.events[0].id == event_id
+            foo.settle()
+            assert await wire.status() == 200
+
+    play(story)
+
+
+def test_each_method_of_an_endpoint_keeps_its_own_name() -> None:
+    async def story() -> None:
+        texts = {method.lower(): f"{{endpoint: /x, method: {method}}}" for method in METHODS}
+        async with hooks(port="12000", **texts) as (running, port):
+            for method in METHODS:
+                asking = asyncio.create_task(ask(port, f"{method} /x HTTP/1.1\r\n\r\n".encode()))
+                context = running.contexts[method.lower()]
+                await context.until(lambda context=context: context.events)
+                context.settle()
+                assert (await asking)[0] == 200
+
+    play(story)
+
+
+ANSWERS = [
+    (b"POST /nope HTTP/1.1", 404, {}),
+    (b"POST /foo/bar HTTP/1.1", 404, {}),
+    (b"POST /FOO HTTP/1.1", 404, {}),
+    (b"PUT /foo HTTP/1.1", 405, {"allow": "HEAD, POST"}),
+    (b"OPTIONS /foo HTTP/1.1", 405, {"allow": "HEAD, POST"}),
+    (b"OPTIONS * HTTP/1.1", 404, {}),
+    (b"CONNECT foo:80 HTTP/1.1", 404, {}),
+    (b"HEAD /foo HTTP/1.1", 200, {}),
+    (b"HEAD /sub/x HTTP/1.1", 200, {}),
+    (b"HEAD /nope HTTP/1.1", 404, {}),
+    (b"POST /sub?a=1 HTTP/1.1", 301, {"location": "/sub/?a=1"}),
+]
+
+
+@pytest.mark.parametrize(("line", "status", "headers"), ANSWERS)
+def test_what_is_no_event_is_answered_at_once(line: bytes, status: int, headers: dict[str, str]) -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO, sub="{endpoint: /sub/, method: POST}") as (running, port):
+            answered, found, _ = await ask(port, line + b"\r\n\r\n")
+            assert answered == status
+            assert headers.items() <= found.items()
+            assert not running.contexts["foo"].events
+
+    play(story)
+
+
+def test_below_a_subtree_the_subject_is_the_path() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo="{endpoint: /sub/, method: POST}") as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post("/sub/caf%C3%A9?x"))
+            await foo.until(lambda: foo.events)
+            assert foo.events[0].subject == "/sub/café"
+            foo.settle()
+            assert await wire.status() == 200
+
+    play(story)
+
+
+# Changes.
+
+
+def test_messages_name_what_is_served_where() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, _):
+            assert running.says("foo") == "running: listening on port 12000: POST /foo"
+            assert running.says("port") == "running: listening on port 12000"
+
+    play(story)
+
+
+def test_nobody_is_told_more_than_once_when_all_start_together() -> None:
+    async def story() -> None:
+        async with hooks(foo=FOO, b=FOO, bar="{endpoint: /bar, method: POST}", port="12000") as (running, _):
+            assert [len(context.said) for context in running.contexts.values()] == [1, 1, 1, 1]
+            assert running.says("b").startswith("running")
+            assert running.says("foo").startswith("failing: POST /foo on port 12000 is served by b")
+
+    play(story)
+
+
+def test_when_the_first_of_two_equal_ones_goes_the_second_comes_alive() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", a=FOO, foo=FOO) as (running, _):
+            await running.apply(gone=("a",))
+            assert running.says("foo").startswith("running")
+            assert (await running.post())[0] == 200
+
+    play(story)
+
+
+def test_a_first_that_changes_keeps_its_place() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", a=FOO, foo=FOO) as (running, _):
+            await running.apply(gone=("a",), a=f"{FOO} # changed")
+            assert len(running.contexts["foo"].said) == 1
+            assert running.says("a").startswith("running")
+
+    play(story)
+
+
+def test_a_changed_port_takes_effect_and_closes_the_old_one(loop: str) -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port):
+            await running.apply(gone=("port",), port="12001")
+            assert running.says("foo") == "running: listening on port 12001: POST /foo"
+            assert (await running.post(port=12001))[0] == 200
+            with pytest.raises(ConnectionRefusedError):
+                await ask(port, post())
+
+    play(story, loop)
+
+
+def test_a_port_stays_open_while_a_configuration_on_it_changes() -> None:
+    async def story() -> None:
+        async with hooks(foo="{endpoint: /foo, method: POST, port: 12000}") as (running, port), Wire.to(port) as wire:
+            wire.send(b"HEAD /foo HTTP/1.1\r\n\r\n")
+            assert (await wire.answer(method="HEAD"))[0] == 200
+            await running.apply(gone=("foo",), foo="{endpoint: /new, method: POST, port: 12000}")
+            wire.send(b"HEAD /new HTTP/1.1\r\n\r\n")
+            assert (await wire.answer(method="HEAD"))[0] == 200
+
+    play(story)
+
+
+def test_a_removed_route_is_gone_at_once_but_its_requests_get_their_answers(loop: str) -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post())
+            await foo.until(lambda: foo.events)
+            await running.apply(gone=("foo",))
+            assert (await ask(port, post()))[0] == 404
+            await running.apply(gone=("port",))
+            with pytest.raises(ConnectionRefusedError):
+                await ask(port, post())
+            foo.settle()
+            status, headers, _ = await wire.answer()
+            assert (status, headers["connection"]) == (200, "close")
+
+    play(story, loop)
+
+
+def test_several_ports_are_several_listeners() -> None:
+    async def story() -> None:
+        texts = {key: f"{{endpoint: /x, method: POST, port: {port}}}" for key, port in (("a", 12000), ("b", 12001))}
+        async with hooks(**texts) as (running, _):
+            assert (await running.post("/x", key="b", port=12001))[0] == 200
+            assert (await running.post("/x", key="a", port=12000))[0] == 200
+
+    play(story)
+
+
+def test_a_port_that_is_taken_is_an_error_until_it_is_free(loop: str) -> None:
+    async def story() -> None:
+        clock = virtual_clock()
+        ports = {12000: free_ports(1)[0]}
+        other = await asyncio.start_server(lambda *_: None, "127.0.0.1", ports[12000])
+        running = Hooks(clock, Limits(), ports)
+        await running.apply(port="12000", foo=FOO)
+        assert running.says("foo") == "failing: listen 12000: address already in use; trying again"
+        assert running.says("port") == running.says("foo")
+        other.close()
+        await asyncio.sleep(0)
+        await clock.advance(0.5)
+        assert running.says("foo") == "running: listening on port 12000: POST /foo"
+        assert (await running.post())[0] == 200
+        await running.stop()
+
+    play(story, loop)
+
+
+def test_a_port_that_nobody_needs_any_more_is_not_tried_again() -> None:
+    async def story() -> None:
+        clock = virtual_clock()
+        ports = {12000: free_ports(1)[0]}
+        async with await asyncio.start_server(lambda *_: None, "127.0.0.1", ports[12000]):
+            running = Hooks(clock, Limits(), ports)
+            await running.apply(port="12000")
+            await running.apply(gone=("port",))
+            assert clock.next_timer is None
+            await running.stop()
+
+    play(story)
+
+
+# When there is no room.
+
+
+def test_requests_wait_for_room_in_their_order() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as one, Wire.to(port) as two:
+            foo = running.contexts["foo"]
+            foo.make_room(0)
+            await waiting_for_room(running, one, post(body=b"1"), count=1)
+            await waiting_for_room(running, two, post(body=b"2"), count=2)
+            foo.make_room(2)
+            await foo.until(lambda: len(foo.events) == 2)
+            assert [event.payload for event in foo.events] == [b"1", b"2"]
+            foo.settle()
+            foo.settle()
+            assert [await one.status(), await two.status()] == [200, 200]
+            assert not running.processors["foo"].paused()
+
+    play(story)
+
+
+def test_a_request_that_finds_no_room_in_time_is_answered_503() -> None:
+    async def story() -> None:
+        clock = virtual_clock()
+        async with hooks(clock=clock, port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            running.contexts["foo"].make_room(0)
+            await waiting_for_room(running, wire, post(), count=1)
+            await clock.advance(10)
+            status, _, body = await wire.answer()
+            assert (status, body) == (503, b"the watchers had no room within 10 s\n")
+            running.contexts["foo"].make_room(1)
+            assert (await running.post())[0] == 200
+
+    play(story)
+
+
+def test_waiting_for_room_counts_towards_the_deadline_of_the_event() -> None:
+    async def story() -> None:
+        clock = virtual_clock()
+        async with hooks(clock=clock, port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            foo.make_room(0)
+            await waiting_for_room(running, wire, post(), count=1)
+            await clock.advance(4)
+            foo.make_room(1)
+            await foo.until(lambda: foo.events)
+            assert foo.events[0].deadline_s == 6.0
+            foo.settle()
+            assert await wire.status() == 200
+            assert clock.active == 0
+
+    play(story)
+
+
+def test_no_more_requests_wait_than_the_limit_says() -> None:
+    async def story() -> None:
+        async with hooks(limits=Limits(waiting=1), port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            running.contexts["foo"].make_room(0)
+            await waiting_for_room(running, wire, post(), count=1)
+            status, headers, body = await ask(port, post())
+            assert (status, headers["retry-after"], body) == (503, "1", b"too many requests wait for the watchers\n")
+
+    play(story)
+
+
+def test_a_client_that_leaves_while_it_waits_makes_no_event() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port):
+            foo = running.contexts["foo"]
+            foo.make_room(0)
+            async with Wire.to(port) as wire:
+                await waiting_for_room(running, wire, post(), count=1)
+                reset(wire)
+            while running.processors["foo"].paused():
+                await asyncio.sleep(0)
+            foo.make_room(1)
+            assert (await running.post(body=b"next"))[0] == 200
+
+    play(story)
+
+
+def test_a_client_that_leaves_while_its_event_is_under_way_changes_nothing() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port):
+            foo = running.contexts["foo"]
+            async with Wire.to(port) as wire:
+                wire.send(post())
+                await foo.until(lambda: foo.events)
+                reset(wire)
+            assert (await ask(port, b"HEAD /foo HTTP/1.1\r\n\r\n"))[0] == 200
+            foo.settle()
+            assert (await running.post())[0] == 200
+
+    play(story)
+
+
+def test_who_waits_when_the_configuration_is_removed_is_told_to_come_again() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            running.contexts["foo"].make_room(0)
+            await waiting_for_room(running, wire, post(), count=1)
+            await running.apply(gone=("foo",))
+            assert (await wire.answer())[::2] == (503, b"the configuration was removed\n")
+
+    play(story)
+
+
+# How it ends.
+
+
+def test_a_crash_drops_everything_and_leaves_no_task(loop: str) -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as wire:
+            foo = running.contexts["foo"]
+            wire.send(post())
+            await foo.until(lambda: foo.events)
+            running.shared.abort()
+            assert await wire.rest() == b""
+            with pytest.raises(ConnectionRefusedError):
+                await ask(port, post())
+
+    play(story, loop)
+
+
+def test_it_can_always_tell_that_it_has_caught_up() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, _):
+            assert await running.processors["foo"].caught_up()
+            assert isinstance(running.shared, WebhookPorts)
+
+    play(story)
+
+
+async def waiting_for_room(running: Hooks, wire: Wire, request: bytes, *, count: int) -> None:
+    wire.send(request)
+    while len(running.processors["foo"]._waiting) < count:
+        await asyncio.sleep(0)
+
+
+def reset(wire: Wire) -> None:
+    sock = wire.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # a close is a reset
+    wire.writer.transport.abort()

@@ -1,0 +1,596 @@
+"""
+Targets over real sockets: what they send, and what they make of everything that a watcher may do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateways.addresses import DirectAddresses, Endpoint
+from gateways.clock import Clock, SystemClock, SystemHold
+from gateways.cloudevent import CloudEvent, DataForm
+from gateways.errors import AddressRefused
+from gateways.gateway_spec import GatewaySpec
+from gateways.http_request import Request
+from gateways.http_sender import IDLE_MAX, HttpTarget, HttpTargets, request_head
+from gateways.limits import Limits
+from gateways.source_event import Certainty
+from gateways.watcher import ACCEPTED, Attempt, Watcher
+from tests.gateways.surroundings import LOOPS, START, listening, play, virtual_clock
+
+OK = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+EVENT = CloudEvent("7", "gw/foo", "webhook", START, "/foo", "application/json", (), b'{"a":1}', DataForm.JSON)
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Book(DirectAddresses):
+    """
+    Every watcher is at one loopback port; 0 is nowhere.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+
+    def dial(self, host: str, port: int) -> Endpoint:
+        if not self.port:
+            raise AddressRefused(host, port, "nothing is there")
+        return "127.0.0.1", self.port
+
+
+def targets_at(port: int, *watchers: Watcher, clock: Clock | None = None, **options: Any) -> HttpTargets:
+    watchers = watchers or (Watcher("audit", "audit-sensor-svc", 9300, "/"),)
+    spec = GatewaySpec(name="gw", type="webhook", version="1.0", watchers=watchers, **options)
+    return HttpTargets(spec, clock=clock or SystemClock(), addresses=Book(port))
+
+
+@asynccontextmanager
+async def watcher_that(
+    answers: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
+    """
+    A watcher that does with each connection what a test says.
+    """
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        try:
+            await answers(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the gateway left, or the test is over
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+def says(
+    *answers: bytes, close: bool = False
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for text in answers:
+            await read_request(reader)
+            writer.write(text)
+            await writer.drain()
+        if not close:
+            await reader.read()
+
+    return answer
+
+
+async def attempt_at(port: int, **options: Any) -> Attempt:
+    targets = targets_at(port, **options)
+    try:
+        return await targets.all()[0].attempt(EVENT, SystemHold())
+    finally:
+        targets.abort()
+
+
+def refused(cause: str) -> Attempt:
+    return Attempt(Certainty.REFUSED, cause)
+
+
+def uncertain(cause: str) -> Attempt:
+    return Attempt(Certainty.UNCERTAIN, cause)
+
+
+# What is sent.
+
+
+def sent_by(target: Callable[[HttpTargets], HttpTarget], event: CloudEvent = EVENT, **options: Any) -> Request:
+    """
+    The request that a target makes of *event*.
+    """
+    requests: list[Request] = []
+
+    async def story() -> None:
+        def take(request: Request) -> None:
+            requests.append(request)
+            request.respond(202)
+
+        async with listening(take) as (_, port):
+            targets = targets_at(port, **options)
+            assert await target(targets).attempt(event, SystemHold()) == ACCEPTED
+            await targets.close()
+
+    play(story)
+    return requests[0]
+
+
+def only(targets: HttpTargets) -> HttpTarget:
+    [target] = targets.all()
+    return target
+
+
+def test_an_event_is_posted_to_the_address_in_the_text() -> None:
+    request = sent_by(only)
+    assert (request.method, request.target) == ("POST", b"/")
+    assert request.header(b"host") == "audit-sensor-svc:9300"
+    assert request.header(b"content-type") == "application/cloudevents+json"
+    assert request.header(b"idempotency-key") == "7"
+    assert b'"data":{"a":1}' in request.body
+
+
+def test_binary_mode_says_it_in_headers() -> None:
+    request = sent_by(only, content_mode="binary")
+    assert (request.header(b"ce-id"), request.header(b"ce-source"), request.body) == ("7", "gw/foo", b'{"a":1}')
+
+
+def test_the_old_envelope_is_json() -> None:
+    request = sent_by(only, envelope="0.1")
+    assert request.header(b"content-type") == "application/json"
+    assert b'"cloudEventsVersion":"0.1"' in request.body
+    assert b'"eventTypeVersion":"1.0"' in request.body
+
+
+@pytest.mark.parametrize("options", [{"content_mode": "binary"}, {"envelope": "0.1"}])
+def test_a_gateway_always_gets_structured_events(options: dict[str, str]) -> None:
+    relay = Watcher("relay", "relay-gateway-svc", 12000, "/in?key=1", is_gateway=True)
+    request = sent_by(lambda targets: targets.to([relay])[0], **options)
+    assert request.header(b"content-type") == "application/cloudevents+json"
+    assert request.target == b"/in?key=1"
+
+
+def test_nothing_that_a_source_states_ends_a_header_line() -> None:
+    event = EVENT._replace(datacontenttype="text/plain\r\nX-Evil: 1", form=DataForm.TEXT)
+    request = sent_by(only, event, content_mode="binary")
+    assert b"x-evil" not in request.headers
+    assert request_head(Watcher("x", "h\r\nX: y", 1, "/a b\r\n\r\né#z")).count(b"\r\n") == 3
+
+
+# What is made of answers.
+
+ANSWERS = [
+    (OK, ACCEPTED),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ACCEPTED),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", ACCEPTED),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", ACCEPTED),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK, ACCEPTED),
+    (b"HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", ACCEPTED),
+    (b"HTTP/1.1 304 Not Modified\r\n\r\n", refused("answered 304")),
+    (b"HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", refused("answered 301")),
+    (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", refused("answered 101")),
+    (b"HTTP/1.1 503 X\r\nContent-Length: 14\r\n\r\n no \x00\n room \xc3\xa9", refused("answered 503: no room é")),
+    (b"HTTP/1.1 500 X\r\nContent-Length: 900\r\n\r\n" + b"e" * 900, refused("answered 500: " + "e" * 200)),
+    (OK + b"HTTP/1.1 500 Unasked\r\n\r\n", ACCEPTED),
+    (OK + b"garbage", ACCEPTED),
+    (b"220 smtp.example ESMTP\r\n", uncertain("the answer is no HTTP/1.1")),
+    (b"\x00\x00\x12\x04\x00\x00", uncertain("the answer is no HTTP/1.1")),
+    (
+        b"HTTP/1.1 202 X\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        uncertain("the answer is no HTTP/1.1"),
+    ),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ACCEPTED),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, uncertain("the answer's head does not end")),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 2_000_000, ACCEPTED),
+]
+
+
+@pytest.mark.parametrize(("answer", "attempt"), ANSWERS)
+def test_the_status_of_an_answer_decides(answer: bytes, attempt: Attempt, loop: str) -> None:
+    async def story() -> None:
+        async with watcher_that(says(answer)) as port:
+            assert await attempt_at(port) == attempt
+
+    play(story, loop)
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempt"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", ACCEPTED),
+        (b"HTTP/1.0 404 Not Found\r\n\r\nwhere", refused("answered 404: where")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut off", ACCEPTED),
+        (b"", uncertain("the connection was closed before an answer")),
+        (b"HTTP/1.1 20", uncertain("the connection was closed before an answer")),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", uncertain("the connection was closed before an answer")),
+    ],
+)
+def test_the_end_of_the_connection_ends_the_answer(answer: bytes, attempt: Attempt, loop: str) -> None:
+    async def story() -> None:
+        async with watcher_that(says(answer, close=True)) as port:
+            assert await attempt_at(port) == attempt
+
+    play(story, loop)
+
+
+def test_a_reset_leaves_it_uncertain(loop: str) -> None:
+    async def story() -> None:
+        async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(1, 13, b"\x01\0\0\0\0\0\0\0")  # SO_LINGER, 0 s: a close is a reset
+            writer.transport.abort()
+
+        async with watcher_that(reset) as port:
+            assert (await attempt_at(port)).certainty is Certainty.UNCERTAIN
+
+    play(story, loop)
+
+
+def test_an_answer_before_the_request_was_sent_whole_counts(loop: str) -> None:
+    async def story() -> None:
+        async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+
+        async with watcher_that(hasty) as port:
+            targets = targets_at(port)
+            event = EVENT._replace(data=b"x" * 20_000_000, form=DataForm.TEXT)
+            assert await targets.all()[0].attempt(event, SystemHold()) == refused("answered 413")
+            targets.abort()
+
+    play(story, loop)
+
+
+# Who is not reached.
+
+
+def test_a_refused_connection_is_certain(loop: str) -> None:
+    async def story() -> None:
+        async with watcher_that(says()) as port:
+            pass
+        assert await attempt_at(port) == refused("connect audit-sensor-svc:9300: connection refused")
+
+    play(story, loop)
+
+
+def test_an_address_that_leads_nowhere_is_certain() -> None:
+    async def story() -> None:
+        assert await attempt_at(0) == refused("audit-sensor-svc:9300: nothing is there")
+
+    play(story)
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "two..dots.invalid"])
+def test_a_name_that_cannot_be_resolved_is_certain(host: str) -> None:
+    async def story() -> None:
+        spec = GatewaySpec(name="gw", type="webhook", watchers=(Watcher("w", host, 1, "/"),))
+        [target] = HttpTargets(spec, clock=SystemClock(), addresses=DirectAddresses()).all()
+        attempt = await target.attempt(EVENT, SystemHold())
+        assert attempt.certainty is Certainty.REFUSED
+        assert attempt.cause.startswith(f"connect {host}:1: ")
+
+    play(story)
+
+
+def test_a_connection_that_does_not_come_about_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async def never(*_: Any, **__: Any) -> Any:
+            await asyncio.Event().wait()
+
+        clock = virtual_clock()
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+        hold = clock.work("audit-sensor-svc:9300")
+        hold.stall()
+        asking = asyncio.create_task(targets_at(1, clock=clock).all()[0].attempt(EVENT, hold))
+        asking.add_done_callback(lambda _: hold.close())
+        await asyncio.sleep(0)
+        await clock.advance(1.9)
+        assert not asking.done()
+        await clock.advance(0.1)
+        assert await asking == refused("connect audit-sensor-svc:9300: no answer within 2 s")
+
+    play(story)
+
+
+# Limits, and what happens to connections.
+
+
+@pytest.mark.parametrize(("is_gateway", "limit"), [(False, 5), (True, 15)])
+def test_an_answer_that_does_not_come_is_given_up_in_time(is_gateway: bool, limit: int, loop: str) -> None:
+    async def story() -> None:
+        asked = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            asked.set()
+            assert await reader.read() == b""  # the connection is dropped
+
+        async with watcher_that(silent) as port:
+            clock = virtual_clock()
+            targets = targets_at(port, Watcher("w", "w-svc", 1, "/", is_gateway=is_gateway), clock=clock)
+            hold = clock.work("w-svc:1")
+            asking = asyncio.create_task(targets.all()[0].attempt(EVENT, hold))
+            asking.add_done_callback(lambda _: hold.close())
+            await asked.wait()
+            hold.stall()
+            await clock.advance(limit - 0.1)
+            assert not asking.done()
+            await clock.advance(0.1)
+            assert await asking == uncertain(f"no answer within {limit} s")
+
+    play(story, loop)
+
+
+def test_of_an_answer_that_never_ends_the_status_counts(loop: str) -> None:
+    async def story() -> None:
+        async with watcher_that(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")) as port:
+            assert await attempt_at(port, limits=Limits(answer_s=0.2)) == ACCEPTED
+
+    play(story, loop)
+
+
+def test_the_hold_knows_the_socket_before_anything_is_written(loop: str) -> None:
+    async def story() -> None:
+        seen: list[tuple[Any, Any]] = []
+
+        class Hold(SystemHold):
+            def sent_from(self, address: tuple[str, int]) -> None:
+                seen.append(("hold", address))
+
+        def take(request: Request) -> None:
+            seen.append(("watcher", request.sender))
+            request.respond(202)
+
+        async with listening(take) as (_, port):
+            targets = targets_at(port)
+            await targets.all()[0].attempt(EVENT, Hold())
+            await targets.close()
+        assert [who for who, _ in seen] == ["hold", "watcher"]
+        assert seen[0][1] == seen[1][1]
+
+    play(story, loop)
+
+
+async def senders_of(
+    count: int, *, clock: Clock | None = None, between: Callable[[], Awaitable[None]] | None = None
+) -> int:
+    """
+    How many connections *count* requests in a row took.
+    """
+    seen: set[Any] = set()
+
+    def take(request: Request) -> None:
+        seen.add(request.sender)
+        request.respond(202)
+
+    async with listening(take) as (_, port):
+        targets = targets_at(port, clock=clock)
+        for number in range(count):
+            if number and between is not None:
+                await between()
+            assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+        await targets.close()
+    return len(seen)
+
+
+def test_a_connection_is_used_again_also_by_another_configuration(loop: str) -> None:
+    async def story() -> None:
+        assert await senders_of(3) == 1
+
+    play(story, loop)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
+    async def story() -> None:
+        clock = virtual_clock()
+        assert await senders_of(2, clock=clock, between=lambda: clock.advance(60)) == 1
+        assert await senders_of(2, clock=clock, between=lambda: clock.advance(61)) == 2
+
+    play(story)
+
+
+@pytest.mark.parametrize("after", ["a close", "a reset", "unasked bytes"])
+def test_a_connection_that_its_server_has_done_with_is_never_used_again(after: str, loop: str) -> None:
+    """
+    Not even in the very turn in which its end has come and no loop has seen it yet.
+    """
+
+    async def story() -> None:
+        connections: list[asyncio.Transport] = []
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connections.append(transport)  # type: ignore[arg-type]  # a TCP transport
+
+            def data_received(self, data: bytes) -> None:
+                connections[-1].write(OK)
+
+        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+        targets = targets_at(server.sockets[0].getsockname()[1])
+        for number in range(20):
+            assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+            assert len(connections) == number + 1
+            {"a close": connections[-1].close, "a reset": connections[-1].abort}.get(
+                after, lambda: connections[-1].write(b"?")
+            )()
+            await asyncio.sleep(0)
+        targets.abort()
+        server.close()
+
+    play(story, loop)
+
+
+def test_a_cancelled_attempt_drops_its_connection(loop: str) -> None:
+    async def story() -> None:
+        asked, dropped = asyncio.Event(), asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            asked.set()
+            await reader.read()
+            dropped.set()
+
+        async with watcher_that(silent) as port:
+            asking = asyncio.create_task(targets_at(port).all()[0].attempt(EVENT, SystemHold()))
+            await asked.wait()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            assert asking.cancelled()
+            await dropped.wait()
+
+    play(story, loop)
+
+
+def test_idle_connections_are_bounded() -> None:
+    async def story() -> None:
+        waiting: list[Request] = []
+        count = IDLE_MAX + 10
+        async with listening(waiting.append) as (listener, port):
+            targets = targets_at(port)
+            asking = [asyncio.create_task(targets.all()[0].attempt(EVENT, SystemHold())) for _ in range(count)]
+            while len(waiting) < count:
+                await asyncio.sleep(0)
+            for request in waiting:
+                request.respond(202)
+            assert set(await asyncio.gather(*asking)) == {ACCEPTED}
+            while listener.connections > IDLE_MAX:
+                await asyncio.sleep(0)
+            await targets.close()
+            while listener.connections:
+                await asyncio.sleep(0)
+
+    play(story)
+
+
+def test_closing_lets_a_request_end_and_then_closes_its_connection(loop: str) -> None:
+    async def story() -> None:
+        waiting: list[Request] = []
+        async with listening(waiting.append) as (listener, port):
+            targets = targets_at(port)
+            asking = asyncio.create_task(targets.all()[0].attempt(EVENT, SystemHold()))
+            while not waiting:
+                await asyncio.sleep(0)
+            await targets.close()
+            waiting[0].respond(202)
+            assert await asking == ACCEPTED
+            while listener.connections:
+                await asyncio.sleep(0)
+
+    play(story, loop)
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    A certificate for audit-sensor-svc that signed itself, with its key.
+    """
+    file = tmp_path_factory.mktemp("tls") / "audit.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=audit-sensor-svc",
+    ]
+    extension = ["-addext", "subjectAltName=DNS:audit-sensor-svc"]
+    try:
+        subprocess.run([*command, *extension, "-keyout", file, "-out", f"{file}.crt"], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no openssl to make a certificate with")
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("host", "trust", "cause"),
+    [
+        ("audit-sensor-svc", "SSL_CERT_FILE", ""),
+        ("audit-sensor-svc", "NO_SSL_CERT_FILE", "TLS: self-signed certificate"),
+        ("other-sensor-svc", "SSL_CERT_FILE", "TLS: Hostname mismatch"),
+    ],
+)
+def test_tls_verifies_the_name_in_the_text(
+    host: str, trust: str, cause: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(trust, str(certificate))
+
+    async def story() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        async with watcher_that(says(OK, OK), context) as port:
+            targets = targets_at(port, Watcher("audit", host, 9300, "/", tls=True))
+            for _ in range(2):
+                attempt = await targets.all()[0].attempt(EVENT, SystemHold())
+                assert attempt.certainty is (Certainty.REFUSED if cause else Certainty.ACCEPTED)
+                assert cause in attempt.cause
+            await targets.close()
+
+    play(story)
+    play(story, "uvloop")
+
+
+def test_what_speaks_no_tls_is_certain_not_to_have_the_event(loop: str) -> None:
+    async def story() -> None:
+        async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        async with watcher_that(plain) as port:
+            targets = targets_at(port, Watcher("audit", "audit-sensor-svc", 9300, "/", tls=True))
+            attempt = await targets.all()[0].attempt(EVENT, SystemHold())
+            assert attempt.certainty is Certainty.REFUSED
+            assert attempt.cause.startswith("connect audit-sensor-svc:9300: ")
+
+    play(story, loop)
+
+
+def test_limits_of_the_gateway_are_those_of_its_targets() -> None:
+    async def story() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+
+        async with watcher_that(silent) as port:
+            attempt = await attempt_at(port, limits=Limits(answer_s=0.05))
+            assert attempt == uncertain("no answer within 0.05 s")
+
+    play(story)
