@@ -75,11 +75,11 @@ def overview() -> str:
         [
             "usage: gatesim COMMAND ...",
             "",
-            "Plays scenario files against an event gateway and judges what reaches its watchers.",
+            "Plays scenario files against an event gateway and judges what comes out.",
             "",
             *lines,
             "",
-            "`gatesim COMMAND --help` shows a command's options, `gatesim --version` the version.",
+            "`gatesim COMMAND --help` shows a command's options.",
             "",
         ]
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -57,8 +57,17 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("-"):
             return f"unexpected argument `{argument}`"
         name = argument.partition("=")[0]
-        known = [option for action in self._actions for option in action.option_strings]
-        return f"there is no option `{name}`{did_you_mean(name, known)}"
+        return f"there is no option `{name}`{did_you_mean(name, self._options())}"
+
+    def _options(self) -> Iterator[str]:
+        """
+        Every option, those of the command's own commands included.
+        """
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    yield from parser._options()
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -258,13 +258,33 @@ class Environment:
         """
         while True:
             before = len(self.ledger)
-            proved, paused = True, False
-            for gateway in self.upstream_first():
-                caught_up = await gateway.caught_up()
-                proved, paused = proved and caught_up.proved, paused or caught_up.paused
+            all_of_them = [await self._caught_up(gateway) for gateway in self.upstream_first()]
             await self.clock.still()
             if len(self.ledger) == before:
-                return CaughtUp(proved, paused)
+                return CaughtUp(
+                    proved=all(one.proved for one in all_of_them),
+                    paused=any(one.paused for one in all_of_them),
+                    delayed=any(one.delayed for one in all_of_them),
+                )
+
+    async def is_quiet(self) -> bool:
+        """
+        Whether nothing waits on a slow line.
+        """
+        return not (await self.quiesce()).delayed
+
+    async def _caught_up(self, gateway: GatewayUnderTest) -> CaughtUp:
+        """
+        Ask *gateway*, as far as the answer comes without scenario time.
+        """
+        task = self.own(gateway.caught_up(), f"{gateway.name} catches up")
+        while not task.done():
+            await self.clock.still()
+            if not task.done() and not self.clock.active:
+                task.cancel()
+                await asyncio.wait([task])
+                return CaughtUp(proved=False, paused=False, delayed=True)
+        return task.result()
 
     def stimulated(self, count: int = 1) -> None:
         """

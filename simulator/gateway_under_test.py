@@ -45,6 +45,8 @@ class CaughtUp(NamedTuple):
     """Every living configuration can tell, and has."""
     paused: bool
     """One of them does not read at present, because there is no room."""
+    delayed: bool = False
+    """Only scenario time brings the answer: a line to a service is slow, paused or dead."""
 
 
 class GatewayUnderTest(Protocol):

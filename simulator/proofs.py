@@ -36,6 +36,8 @@ async def prove_quiet(environment: Environment) -> Proof:
     caught_up = await environment.quiesce()
     if caught_up.paused:
         return Proof(False, "a reader is paused because a lane is full, so more may come")
+    if caught_up.delayed:
+        return Proof(False, "the line to a service is slow or dead, so more may come as time goes on")
     proofs: list[str] = []
     if caught_up.proved:
         proofs.append("caught up with every service")

@@ -168,7 +168,7 @@ async def _drain(environment: Environment) -> None:
     Let everything that is still on its way arrive: what services hold is read, then each gateway stops gracefully,
     upstream first; what outlives its gateway is given the chance to show itself.
     """
-    await environment.quiesce()
+    await environment.move_until(environment.is_quiet, _STOP_LIMIT_S)
     for gateway in environment.upstream_first():
         if gateway.is_running:
             await environment.moving(gateway.stop(), _STOP_LIMIT_S)

@@ -148,6 +148,15 @@ class DurableConsumer:
         if "error" in answer:
             raise self._unusable(str(answer["error"].get("description", "the server refuses it")))
         self._check(answer["config"])
+        if answer.get("num_ack_pending") and not answer.get("num_waiting"):
+            await self._take_over()
+
+    async def _take_over(self) -> None:
+        """
+        Have the server send again, at once, what it sent to somebody who is gone: a gateway that crashed, or ourselves
+        over a connection that is lost. Before version 2.14 it cannot, and does so when the acknowledgement wait is over.
+        """
+        await self._connection.request_where_allowed(f"$JS.API.CONSUMER.RESET.{self._stream}.{self._durable}", b"")
 
     def _creation(self) -> dict[str, Any]:
         configuration = {

@@ -300,7 +300,7 @@ def test_a_stop_leaves_no_task_and_nobody_who_pulls() -> None:
     play(story())
 
 
-def test_a_crash_settles_nothing() -> None:
+def test_a_crash_settles_nothing_and_the_next_run_gets_it_at_once() -> None:
     async def story() -> None:
         async with orders() as server:
             run = await Run(TEXT, context_for(server)).listens()
@@ -310,6 +310,10 @@ def test_a_crash_settles_nothing() -> None:
             await run.stop()
             settle(run.context, 0, 1)
             assert await unacknowledged(server) == 1
+            async with running(TEXT, context_for(server)) as again:
+                await again.listens()
+                assert await again.processor.caught_up()
+                assert [event.id for event in again.context.events] == [run.context.events[0].id]
 
     play(story())
 
@@ -379,6 +383,37 @@ def test_an_account_that_may_not_ask_jetstream_is_said_so() -> None:
         async with nats_server(users, jetstream=True, access=boss) as server:
             said = await failure(server, TEXT.replace("nats://", "nats://me:pw@"))
             assert said.startswith(f"{PEER}: permissions violation for publish")
+
+    play(story())
+
+
+def test_an_account_that_may_not_reset_the_durable_can_still_listen() -> None:
+    async def story() -> None:
+        me = {"user": "me", "password": "pw", "permissions": {"publish": {"deny": ["$JS.API.CONSUMER.RESET.>"]}}}
+        users = {"authorization": {"users": [me, {"user": "boss", "password": "boss"}]}}
+        boss = Access("127.0.0.1", 0, "boss", "boss")
+        async with nats_server(users, jetstream=True, access=boss) as server:
+            await server.make_stream()
+            await publish(server, b"1")
+            for _ in range(2):
+                async with running(TEXT.replace("nats://", "nats://me:pw@"), context_for(server)) as run:
+                    await run.listens()
+                    assert await run.processor.caught_up()
+                    run.processor.abort()
+
+    play(story())
+
+
+def test_what_another_gateway_has_in_flight_is_left_to_it() -> None:
+    async def story() -> None:
+        async with orders() as server, running(TEXT, context_for(server)) as one:
+            await one.listens()
+            await publish(server, b"1")
+            assert await one.processor.caught_up()
+            async with running(TEXT, context_for(server)) as two:
+                await two.listens()
+                assert await two.processor.caught_up()
+                assert two.context.payloads == []
 
     play(story())
 
