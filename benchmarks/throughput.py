@@ -25,7 +25,7 @@ import uvloop
 from benchmarks.load import post_all, publish_all, sink_until, start_sink
 from benchmarks.table import print_table
 
-ROUNDS = 5
+ROUNDS = 3
 EVENTS = 20_000
 IN_FLIGHT = (1, 16, 64)
 

@@ -167,7 +167,7 @@ class ClientConnection(asyncio.Protocol):
         It may be used again only where both sides are done with the request.
         """
         unsent = self._transport.get_write_buffer_size()
-        if not self._keep_alive or self._extra or self.last or unsent:
+        if not self._keep_alive or self._extra or unsent:
             self.is_open = False
             (self._transport.abort if unsent else self._transport.close)()
 

@@ -23,6 +23,9 @@ _LINGER_BYTES_MAX = 64 * 1024 * 1024
 _TURNED_AWAY_MAX = 256
 """So many clients too many are told so; further ones are dropped."""
 
+_SLICES_AT_ONCE = 8
+"""After so many pieces of what one read brought, other clients have a turn."""
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _log = logging.getLogger("gateways.http")
 
@@ -191,13 +194,18 @@ class Connection(asyncio.Protocol):
         return not (self._current or self._backlog or self._reader.complete or self._blocked or self._ended)
 
     def _read(self, data: bytes) -> None:
+        """
+        Read and serve until one request is not answered at once, or siblings should have a turn.
+        """
         reader, start, size = self._reader, 0, len(data)
-        while start < size:
+        for _ in range(_SLICES_AT_ONCE):
             start = reader.feed(data, start)
             if reader.complete or reader.refusal is not None:
                 self._serve()
-                if self._current is not None or self._blocked or self._ended:
-                    break
+            if start >= size or self._current is not None or self._blocked or self._ended:
+                break
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
         if self._ended:
             return
         if start < size:
@@ -238,7 +246,7 @@ class Connection(asyncio.Protocol):
         Serve what is complete, read what waits; where nothing does, listen to the client again.
         """
         self._serve()
-        while self._backlog and self._current is None and not self._blocked and not self._ended:
+        if self._backlog and self._current is None and not self._blocked and not self._ended:
             data, self._backlog = self._backlog, b""
             self._read(data)
         if not self._is_free:

@@ -1,7 +1,7 @@
 """
 Report: what a run showed, as frozen data without secrets; and its JSON, `gatesim/v1`.
 
-Whatever writes a report, in whichever format, reads this and computes nothing. Source: docs/reports.md.
+Whatever writes a report, in whichever format, reads this and computes nothing.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Last(NamedTuple):
 
     verdict: str
     duration_s: float
+    """0 where it was only ever played as part of a shard."""
 
 
 def cache_folder() -> Path:
@@ -58,9 +59,16 @@ class RunRecord:
 
     def durations(self) -> dict[str, float]:
         """
-        Seconds that each scenario took.
+        Seconds that each scenario took, where it is known.
         """
-        return {id: last.duration_s for id, last in self.last.items()}
+        return {id: last.duration_s for id, last in self.last.items() if last.duration_s}
+
+    def news_of_shard(self, news: Mapping[str, Last]) -> dict[str, Last]:
+        """
+        *news* with the durations that are on record, since the other shards of the same run share the work by them.
+        """
+        unknown = Last("", 0.0)
+        return {id: Last(last.verdict, self.last.get(id, unknown).duration_s) for id, last in news.items()}
 
     def failed(self) -> frozenset[str]:
         """

@@ -13,6 +13,7 @@ from typing import Any
 
 from simulator.environment import Environment, PlayedStep, PlayOptions
 from simulator.errors import ServiceUnavailable, SimulatorError
+from simulator.gateway_log import GatewayLog
 from simulator.guarantee import judge_guarantee
 from simulator.judgement import describe
 from simulator.ledger import AcceptedEvent
@@ -27,6 +28,10 @@ from simulator.virtual_clock import TimeStuck
 EVENTS_MAX = 1_000
 """Accepted events that a result carries; all are counted and hashed."""
 _STOP_LIMIT_S = 120.0
+_INFORMATION = "[INF]"
+"""How lines of a service's log are marked that tell of nothing unusual."""
+_LOG_LINES = 5
+"""Of each service and of all gateways, with a failure."""
 _LEFTOVER_S = 0.5
 """Real time that tasks which outlive their gateway are given to show what they still do."""
 
@@ -95,9 +100,13 @@ async def _played(scenario: Scenario, options: PlayOptions) -> ScenarioResult:
     if options.entered is not None:
         options.entered(environment)
     try:
-        return await _in_environment(environment)
+        with GatewayLog() as log:
+            result = await _in_environment(environment)
     finally:
         environment.ledger.close()
+    if result.verdict is Verdict.PASSED:
+        return result
+    return replace(result, notes=result.notes + tuple(f"gateway log: {line}" for line in log.tail(_LOG_LINES)))
 
 
 async def _in_environment(environment: Environment) -> ScenarioResult:
@@ -221,6 +230,7 @@ def _ended(
     verdict: Verdict,
     reason: Reason = NO_REASON,
     details: tuple[str, ...] = (),
+    *,
     notes: tuple[str, ...] = (),
     differing: tuple[Mismatch, ...] = (),
 ) -> ScenarioResult:
@@ -228,7 +238,7 @@ def _ended(
     line = reason.line if reason.line is not None or reason.cls is None else environment.line
     if verdict is not Verdict.PASSED:
         tails = ((name, service.log_tail()) for name, service in environment.services.items())
-        notes += tuple(f"{name} log: {text}" for name, tail in tails for text in tail.splitlines()[-5:])
+        notes += tuple(f"{name} log: {text}" for name, tail in tails for text in tail.splitlines()[-_LOG_LINES:])
     return ScenarioResult(
         scenario=environment.scenario,
         verdict=verdict,
@@ -244,6 +254,14 @@ def _ended(
         notes=notes,
         seed=environment.options.seed,
     )
+
+
+def _troubles(environment: Environment) -> tuple[str, ...]:
+    """
+    The last lines of services' logs that tell of trouble; a healthy service's chatter explains nothing.
+    """
+    tails = ((name, service.log_tail().splitlines()) for name, service in environment.services.items())
+    return tuple(f"{name} log: {line}" for name, lines in tails for line in lines[-20:] if _INFORMATION not in line)
 
 
 def _first_events(environment: Environment) -> tuple[AcceptedEvent, ...]:

@@ -64,6 +64,17 @@ def test_a_service_is_broken_and_healed(gatesim_env: MakeEnv) -> None:
     env.expect("audit", in_order=[{"data": 2}])
 
 
+def test_any_fault_can_be_made_without_having_been_announced(gatesim_env: MakeEnv) -> None:
+    env = gatesim_env(NATS)
+    env.fault("nats", latency="3s")
+    env.publish(subject="orders", data=1)
+    env.advance("2s")
+    env.expect("audit", count=0)
+    env.advance("2s")
+    env.expect("audit", count=1)
+    env.heal("nats")
+
+
 def test_a_head_may_be_a_mapping(gatesim_env: MakeEnv) -> None:
     gateway = {"name": "g", "type": "calendar", "configMap": TICK, "watchers": {"sensors": [{"name": "audit"}]}}
     env = gatesim_env({"gateway": gateway, "clock": {"virtual": "2020-02-28T23:59:55Z"}})
@@ -129,6 +140,12 @@ def test_requests_that_do_not_block_are_waited_for_by_name(gatesim_gateway: Make
     gateway.env.expect("audit", offered=1)
     gateway.env.sensor("audit").release()
     gateway.env.expect(response={"of": "r1", "status": 200})
+
+
+def test_events_are_those_that_are_there_once_nothing_is_under_way(gatesim_gateway: MakeGateway) -> None:
+    gateway = gatesim_gateway("webhook", HOOK)
+    gateway.request(path="/orders", data=1, as_="r1")
+    assert [event.json() for event in gateway.env.events()] == [1]
 
 
 def test_the_end_can_be_judged_as_that_of_a_scenario(gatesim_gateway: MakeGateway) -> None:

@@ -230,6 +230,8 @@ def test_an_interrupted_run_is_interrupted(pytester: pytest.Pytester) -> None:
     write_told(pytester, ["inconclusive"])
     pytester.makepyfile(test_zz="def test_it(): raise KeyboardInterrupt")
     assert pytester.runpytest_subprocess().ret == 2
+    write(pytester, "bad", "x", more="guarante: x\n")
+    assert pytester.runpytest_subprocess("--continue-on-collection-errors").ret == 2
 
 
 def test_a_bad_file_is_a_collection_error_with_our_text_and_status_4(pytester: pytest.Pytester) -> None:

@@ -2,26 +2,23 @@
 NatsConnection: one connection to one NATS server, through the address book, until it is lost.
 
 The client library's own reconnect is off: a lost connection ends the configuration's run, and the gateway makes a new
-one after a backoff. Three things of the library are replaced. It dies silently of a subject that is no UTF-8. It queues
-messages for a task, so that an answer to PING does not tell that they were handed on: here each message is handed on
-while it is read, before anything that the server sent after it. And its PING overtakes a SUB that it has yet to write.
+one after a backoff.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from nats import errors
-from nats.aio.client import PING_PROTO, Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from gateways.errors import ConfigurationError, GatewayError, SourceUnavailable
+from gateways.errors import ConfigurationError, SourceUnavailable
 from gateways.processor import Context
+from gateways.processors.nats_client import NatsClient, Take, cause_of
 from gateways.processors.nats_credentials import Credentials, read_credentials, tls_context
 from gateways.processors.nats_options import NatsOptions, NatsServer
 
@@ -33,11 +30,6 @@ _PING_INTERVAL_S = 60
 """A peer that has vanished without a word is noticed after two or three of these, in real time."""
 _AT_FAULT = ("invalid subject", "maximum control line exceeded")
 """What a server says where only another text can help."""
-_NO_NATS = ("empty response", "json parse error", "protocol error", "unknown protocol")
-
-
-Take = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Takes subject, reply subject, data and raw headers of a message; must neither block nor wait."""
 
 
 async def connect(options: NatsOptions, context: Context, lost: Callable[[], None]) -> NatsConnection:
@@ -80,7 +72,7 @@ class NatsConnection:
         self._server = server
         self._server_name = options.tls.server_name or server.host
         self._context = context
-        self._client = _Client(must_encrypt=server.tls, broken=self._broken)
+        self._client = NatsClient(must_encrypt=server.tls, broken=self._broken)
         self._opening = True
         self._closing = False
         self._tolerated = ""
@@ -117,7 +109,7 @@ class NatsConnection:
             raise SourceUnavailable(f"{self.peer}: no answer within {limit_s:g} s") from None
         except Exception as error:
             await self._drop(opening)
-            raise SourceUnavailable(f"{self.peer}: {_cause_of(error)}") from error
+            raise SourceUnavailable(f"{self.peer}: {cause_of(error)}") from error
         except BaseException:
             await self._drop(opening)
             raise
@@ -319,7 +311,7 @@ class NatsConnection:
         """
         The failure that *error* is, which may be that of a connection lost before.
         """
-        return self.failure if self.cause else SourceUnavailable(f"{self.peer}: {_cause_of(error)}")
+        return self.failure if self.cause else SourceUnavailable(f"{self.peer}: {cause_of(error)}")
 
     async def _on_error(self, error: Exception) -> None:
         if self._opening:
@@ -327,14 +319,14 @@ class NatsConnection:
         if self._tolerated and self._tolerated in str(error).lower():
             self._tolerated = ""
             return
-        self._fail(_cause_of(error))
+        self._fail(cause_of(error))
 
     async def _on_closed(self) -> None:
         self._gone()
 
     def _gone(self) -> None:
         error = self._client.last_error
-        self._fail(_cause_of(error) if error is not None else "the connection was closed")
+        self._fail(cause_of(error) if error is not None else "the connection was closed")
 
     def _broken(self, error: Exception) -> None:
         """
@@ -352,87 +344,7 @@ class NatsConnection:
                 self._over.set_result(None)
 
 
-class _Client(Client):
-    """
-    The library's client, which hands on each message while it reads it.
-
-    It overrides methods that are not documented; tests/gateways/processors/test_nats.py notices when a new
-    version of nats-py no longer calls them.
-    """
-
-    def __init__(self, *, must_encrypt: bool, broken: Callable[[Exception], None]) -> None:
-        super().__init__()
-        self.takers: dict[int, Take] = {}
-        self._must_encrypt = must_encrypt
-        self._broken = broken
-
-    def own_tasks(self) -> set[asyncio.Task[Any]]:
-        """
-        The tasks that live as long as the connection does.
-        """
-        tasks = (self._reading_task, self._ping_interval_task, self._flusher_task)
-        return {task for task in tasks if task is not None}
-
-    def abort(self) -> None:
-        """
-        Drop the socket.
-        """
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        take = self.takers.get(sid)
-        if take is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        try:
-            take(subject, reply, data, headers)
-        except Exception as error:
-            self._broken(error)
-
-    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
-        """
-        Say PING after all that was said before; the library's own overtakes what it has yet to write, such as a SUB.
-        """
-        self._pongs.append(future if future is not None else asyncio.get_running_loop().create_future())
-        await self._send_command(PING_PROTO)
-        await self._flush_pending()
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        """
-        Called before the credentials are sent, which must not happen in the clear where the text asks for TLS.
-        """
-        if initial_connection and self._must_encrypt:
-            if not info.get("tls_required") and not info.get("tls_available"):
-                raise errors.Error("nats: the text asks for TLS and the server has none")
-            info["tls_required"] = True
-        await super()._process_info(info, initial_connection)
-
-
 async def _on_nothing() -> None:
     """
     The library logs, with a traceback, what nobody listens to.
     """
-
-
-def _cause_of(error: Exception) -> str:
-    """
-    What went wrong, in a sentence without the library's decoration.
-    """
-    if isinstance(error, GatewayError):
-        return str(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    if isinstance(error, errors.UnexpectedEOF | EOFError):
-        return "the server closed the connection"
-    if isinstance(error, OSError):
-        return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error).lower()
-    text = str(error).removeprefix("nats:").strip().strip("'")
-    if isinstance(error, ValueError | AttributeError) or any(phrase in text.lower() for phrase in _NO_NATS):
-        return "no NATS server answers there"
-    if isinstance(error, errors.Error):
-        return text.lower() if text.istitle() else text
-    return f"{type(error).__name__}: {text}"

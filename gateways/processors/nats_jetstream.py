@@ -154,7 +154,7 @@ class DurableConsumer:
     async def _take_over(self) -> None:
         """
         Have the server send again, at once, what it sent to somebody who is gone: a gateway that crashed, or ourselves
-        over a connection that is lost. Before version 2.14 it cannot, and does so when the acknowledgement wait is over.
+        over a connection that is lost. Before version 2.14 it cannot; it does so when the acknowledgement wait is over.
         """
         await self._connection.request_where_allowed(f"$JS.API.CONSUMER.RESET.{self._stream}.{self._durable}", b"")
 

@@ -106,7 +106,7 @@ def main(arguments: argparse.Namespace) -> int:
         complain("run", error)
         return EXIT_USAGE
     finally:
-        record.write(suite.last)
+        record.write(suite.last if options.get("shard") is None else record.news_of_shard(suite.last))
 
 
 def suite_options_of(options: Options, declared: tuple[str, ...] = ()) -> SuiteOptions:

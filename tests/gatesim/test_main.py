@@ -106,7 +106,9 @@ def test_the_version_is_told(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
     command = f"{sys.executable} -m gatesim explain | head -1"
-    result = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert result.stderr == ""
 
 

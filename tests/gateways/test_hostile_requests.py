@@ -218,8 +218,9 @@ ENDLESS = {
     "tiny chunks": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 10_000),
     "a refused body": (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"a" * 65536),
     "requests": (b"", GET * 2_000),
+    "requests behind one": (GET, GET * 2_000),
     "tiny requests": (b"", b"GET / HTTP/1.1\r\n\r\n" * 3_000),
-    "requests to upgrade": (b"", b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" * 1_000),
+    "requests to upgrade": (b"", b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" * 100),
     "bad requests": (b"", b"nonsense\r\n\r\n" * 5_000),
 }
 

@@ -102,6 +102,27 @@ def test_pipelined_requests_are_answered_in_their_order_one_at_a_time(loop: str)
     play(story, loop)
 
 
+def test_siblings_are_served_between_the_requests_of_a_flood(loop: str) -> None:
+    async def story() -> None:
+        flooded = 0
+
+        def handler(request: Request) -> None:
+            nonlocal flooded
+            flooded += request.path == "/flood"
+            request.respond(200, str(flooded).encode())
+
+        async with listening(handler) as (_, port), Wire.to(port) as flood, Wire.to(port) as sibling:
+            flood.send(b"GET /flood HTTP/1.1\r\n\r\n" * 20_000)
+            while not flooded:
+                await asyncio.sleep(0)
+            sibling.send(GET)
+            assert int((await sibling.answer())[2]) < 10_000
+            for number in range(20_000):
+                assert (await flood.answer())[2] == str(number + 1).encode()
+
+    play(story, loop)
+
+
 def test_a_client_that_does_not_read_its_answers_is_not_read_either(loop: str) -> None:
     async def story() -> None:
         served = 0
@@ -307,6 +328,11 @@ def test_a_request_to_upgrade_is_a_plain_request(framing: bytes, loop: str) -> N
             wire.send(upgrade, framing, GET)
             assert (await wire.answer())[2] == b"POST /up hello"
             assert (await wire.answer())[2] == b"GET / "
+            more, _, body = framing.partition(b"\r\n\r\n")
+            wire.send(upgrade, b"Expect: 100-continue\r\n", more, b"\r\n\r\n")
+            assert await wire.status() == 100
+            wire.send(body)
+            assert (await wire.answer())[2] == b"POST /up hello"
 
     play(story, loop)
 

@@ -19,6 +19,7 @@ from gateways.clock import Clock, SystemClock, SystemHold
 from gateways.cloudevent import CloudEvent, DataForm
 from gateways.errors import AddressRefused
 from gateways.gateway_spec import GatewaySpec
+from gateways.http_client import ClientConnection
 from gateways.http_request import Request
 from gateways.http_sender import IDLE_MAX, HttpTarget, HttpTargets, request_head
 from gateways.limits import Limits
@@ -219,7 +220,7 @@ ANSWERS = [
 def test_the_status_of_an_answer_decides(answer: bytes, attempt: Attempt, loop: str) -> None:
     async def story() -> None:
         async with watcher_that(says(answer)) as port:
-            assert await attempt_at(port) == attempt
+            assert await attempt_at(port, limits=Limits(answer_s=60)) == attempt
 
     play(story, loop)
 
@@ -361,9 +362,17 @@ def test_of_an_answer_that_never_ends_the_status_counts(loop: str) -> None:
     play(story, loop)
 
 
-def test_the_hold_knows_the_socket_before_anything_is_written(loop: str) -> None:
+def test_the_hold_knows_the_socket_before_anything_is_written(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Any, Any]] = []
+    ask = ClientConnection.ask
+
+    def noted(connection: ClientConnection, request: bytes) -> asyncio.Future[Attempt]:
+        seen.append(("written", connection.local))
+        return ask(connection, request)
+
+    monkeypatch.setattr(ClientConnection, "ask", noted)
+
     async def story() -> None:
-        seen: list[tuple[Any, Any]] = []
 
         class Hold(SystemHold):
             def sent_from(self, address: tuple[str, int]) -> None:
@@ -377,8 +386,8 @@ def test_the_hold_knows_the_socket_before_anything_is_written(loop: str) -> None
             targets = targets_at(port)
             await targets.all()[0].attempt(EVENT, Hold())
             await targets.close()
-        assert [who for who, _ in seen] == ["hold", "watcher"]
-        assert seen[0][1] == seen[1][1]
+        assert [who for who, _ in seen] == ["hold", "written", "watcher"]
+        assert len({address for _, address in seen}) == 1
 
     play(story, loop)
 
@@ -448,6 +457,25 @@ def test_a_connection_that_its_server_has_done_with_is_never_used_again(after: s
             await asyncio.sleep(0)
         targets.abort()
         server.close()
+
+    play(story, loop)
+
+
+def test_a_connection_with_more_answers_than_requests_is_not_used_again(loop: str) -> None:
+    async def story() -> None:
+        connections = 0
+
+        async def eager(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await says(OK + b"HTTP/1.1 500 Unasked\r\nContent-Length: 0\r\n\r\n")(reader, writer)
+
+        async with watcher_that(eager) as port:
+            targets = targets_at(port)
+            for number in range(3):
+                assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+                assert connections == number + 1
+            await targets.close()
 
     play(story, loop)
 

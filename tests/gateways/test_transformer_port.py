@@ -85,7 +85,7 @@ def test_a_source_and_its_payload_become_an_event(body: bytes, source: str, payl
         b'{"src":1,"payload":"aGk="}',
         b'{"src":"x","payload":[1]}',
         b'{"src":"x","payload":"aGk="} trailing',
-        b'{"src":NaN}',
+        b'{"src":"x","other":NaN}',
         b'{"src":"\xff"}',
         b"[" * 100_000,
     ],

@@ -109,7 +109,10 @@ def test_a_matrix_is_named_as_a_whole_or_by_the_cell() -> None:
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ("scenarios/a.scenario.yam", "there is no file or folder scenarios/a.scenario.yam; did you mean scenarios/a.sce"),
+        (
+            "scenarios/a.scenario.yam",
+            "there is no file or folder scenarios/a.scenario.yam; did you mean scenarios/a.sce",
+        ),
         ("nowhere/x.yaml", "there is no file or folder nowhere/x.yaml"),
         ("scenarios/a.scenario.yaml:99", "scenarios/a.scenario.yaml has 11 lines, so line 99 is in no scenario"),
         ("scenarios/a.scenario.yaml:0", "line 0 is in no scenario"),
@@ -188,7 +191,10 @@ def test_scenarios_that_require_another_provider_are_counted(folder: Path) -> No
     assert result.deselected == {"requires provider local": 1}
 
 
-RECORD = {"scenarios/b.scenario.yaml::second": Last("failed", 1.0), "scenarios/a.scenario.yaml::first": Last("passed", 1)}
+RECORD = {
+    "scenarios/b.scenario.yaml::second": Last("failed", 1.0),
+    "scenarios/a.scenario.yaml::first": Last("passed", 1),
+}
 
 
 @pytest.mark.usefixtures("folder")

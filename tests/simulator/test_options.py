@@ -68,7 +68,11 @@ def test_workers_auto_is_as_many_as_there_are_processors() -> None:
         ("real-limit", "60", "--real-limit: `60` is no duration; a duration carries its unit: `60s` or `60ms`"),
         ("repeat", "0", "--repeat: must be at least 1"),
         ("provider", "container", "--provider: provider `container` is not supported yet; there is embedded"),
-        ("provider", "nats=docker", "--provider: `docker` is no provider; there are embedded, local, container, external"),
+        (
+            "provider",
+            "nats=docker",
+            "--provider: `docker` is no provider; there are embedded, local, container, external",
+        ),
         ("service", "nats=nats://x", "--service: external services are not supported yet"),
         ("allow-writes", "true", "--allow-writes: external services are not supported yet"),
         ("target", "grpc:localhost:9", "--target: target `grpc:localhost:9` is not supported yet; there is reference"),
@@ -93,7 +97,7 @@ def test_the_file_takes_numbers_switches_and_lists() -> None:
 
 
 def test_the_file_takes_nothing_else() -> None:
-    with pytest.raises(OptionError, match="gatesim.toml: `retries`: must be text"):
+    with pytest.raises(OptionError, match=r"gatesim\.toml: `retries`: must be text"):
         options(None, None, retries={}).get("retries")
 
 

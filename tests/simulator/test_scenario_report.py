@@ -137,7 +137,10 @@ def test_no_secret_leaves_in_any_text() -> None:
         details=(said,),
         notes=(said,),
         steps=(PlayedStep(scenario.steps[0].line, "advance", 1.0, said),),
-        events=(event_of(b'{"p": "hunter2"}', subject="hunter2"), event_of(b"x" * 4_090 + b"hunter2" + b"x" * 99, "body")),
+        events=(
+            event_of(b'{"p": "hunter2"}', subject="hunter2"),
+            event_of(b"x" * 4_090 + b"hunter2" + b"x" * 99, "body"),
+        ),
     )
     text = json.dumps(scenario_json(report_of(result, attempts=[result])))
     assert "hunter" not in text

@@ -504,13 +504,32 @@ def test_requests_wait_for_room_in_their_order() -> None:
             foo.make_room(0)
             await waiting_for_room(running, one, post(body=b"1"), count=1)
             await waiting_for_room(running, two, post(body=b"2"), count=2)
-            foo.make_room(2)
+            foo.make_room(None)
             await foo.until(lambda: len(foo.events) == 2)
             assert [event.payload for event in foo.events] == [b"1", b"2"]
             foo.settle()
             foo.settle()
             assert [await one.status(), await two.status()] == [200, 200]
             assert not running.processors["foo"].paused()
+
+    play(story)
+
+
+def test_nobody_overtakes_who_waits_for_room() -> None:
+    async def story() -> None:
+        async with hooks(port="12000", foo=FOO) as (running, port), Wire.to(port) as one, Wire.to(port) as two:
+            foo = running.contexts["foo"]
+            foo.make_room(0)
+            await waiting_for_room(running, one, post(body=b"1"), count=1)
+            assert (await ask(port, b"HEAD /foo HTTP/1.1\r\n\r\n"))[0] == 200  # the first asks for room by now
+            foo.space = 1  # nobody who waits knows yet
+            await waiting_for_room(running, two, post(body=b"2"), count=2)
+            foo.make_room(2)
+            await foo.until(lambda: len(foo.events) == 2)
+            assert [event.payload for event in foo.events] == [b"1", b"2"]
+            foo.settle()
+            foo.settle()
+            assert [await one.status(), await two.status()] == [200, 200]
 
     play(story)
 

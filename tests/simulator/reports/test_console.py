@@ -76,7 +76,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[ScenarioRes
         different(c),
         result_of(d, Verdict.INCONCLUSIVE, reason=Reason("unproved", "a reader is paused", 11)),
         result_of(e, Verdict.SKIPPED, reason=missing, steps=(), virtual_s=0.0),
-        result_of(f, Verdict.ERROR, reason=Reason("internal", "KeyError: 'x'", 2), details=("Traceback", "KeyError: 'x'")),
+        result_of(
+            f, Verdict.ERROR, reason=Reason("internal", "KeyError: 'x'", 2), details=("Traceback", "KeyError: 'x'")
+        ),
         result_of(g, virtual_s=0.0),
     ]
 
@@ -149,6 +151,8 @@ def test_the_same_fault_of_ours_is_told_whole_only_once() -> None:
 
 def test_problems_of_files_are_shown_with_their_carets() -> None:
     made, stream = console()
-    problem = ScenarioProblem("a.yaml", 3, 1, 8, "unknown key `stepss`", "did you mean `steps`?", "stepss", "stepss: []")
+    problem = ScenarioProblem(
+        "a.yaml", 3, 1, 8, "unknown key `stepss`", "did you mean `steps`?", "stepss", "stepss: []"
+    )
     Suite([], SuiteOptions(), [made], plan=Plan(0, 1, SuiteOptions(), problems=(problem,))).run()
     same_as_golden("console-problems.txt", stream.getvalue())

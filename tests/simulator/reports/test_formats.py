@@ -25,7 +25,10 @@ def test_a_format_and_a_path() -> None:
         ("pdf=x", "there is no report format `pdf`; there are json, ndjson, junit"),
         ("json", "`json` lacks the file: write `json=PATH`, or `json=-` for standard output"),
         ("json=", "`json=` lacks the file: write `json=PATH`, or `json=-` for standard output"),
-        *((f"{name}=x", f"report format `{name}` is not supported yet; there are json, ndjson, junit") for name in LATER),
+        *(
+            (f"{name}=x", f"report format `{name}` is not supported yet; there are json, ndjson, junit")
+            for name in LATER
+        ),
     ],
 )
 def test_what_cannot_be_had_is_told(text: str, problem: str) -> None:
