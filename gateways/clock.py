@@ -191,8 +191,8 @@ class SystemClock:
         """
         See Clock. Sleeps in pieces of a minute at most, so that a clock that is set is noticed.
         """
-        while (left := (instant - self.now()).total_seconds()) > 0:
-            await asyncio.sleep(min(left, 60.0))  # noqa: ASYNC110 - there is no event to wait for: this is the clock
+        while (left := (instant - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - a clock has no event to wait for
+            await asyncio.sleep(min(left, 60.0))
 
     async def limit(self, seconds: float, io: Awaitable[T], *, peer: str) -> T:
         """See Clock."""

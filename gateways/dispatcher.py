@@ -66,6 +66,7 @@ class Dispatcher:
         self._want_room: deque[Wakeup] = deque()
         self._quiet = Wakeup(clock)
         self._quiet.set()
+        self._closed = False
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -78,9 +79,9 @@ class Dispatcher:
 
     def has_room(self) -> bool:
         """
-        Whether every lane would take one more event.
+        Whether every lane would take one more event; none does after `close`.
         """
-        return all(len(lane.waiting) < self._waiting for lane in self._lanes)
+        return not self._closed and all(len(lane.waiting) < self._waiting for lane in self._lanes)
 
     async def room(self) -> None:
         """
@@ -143,6 +144,7 @@ class Dispatcher:
         """
         End the lanes' tasks. What is in flight is dropped without being settled.
         """
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         for delivery in self._in_flight.values():

@@ -165,9 +165,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
-        for alarm in (self._reading_alarm, self._idle_alarm, self._last_alarm):
-            if alarm is not None:
-                alarm.cancel()
+        self._cancel_alarms()
         request, self._current = self._current, None
         self._reader.complete.clear()
         self._backlog = b""
@@ -274,10 +272,11 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._ended = True
         self._backlog = b""
+        self._cancel_alarms()
         self._transport.close()
         if not self._transport.get_write_buffer_size():
             self._house.leave(self)
-        elif self._last_alarm is None:
+        else:
             self._last_alarm = self._house.clock.alarm(self._house.limits.stop_s, self._transport.abort)
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -291,12 +290,18 @@ class Connection(asyncio.Protocol):
             return
         self._ended = True
         self._backlog = b""
+        self._cancel_alarms()
         self._linger_left = _LINGER_BYTES_MAX
         self._last_alarm = self._house.clock.alarm(_LINGER_S, self._transport.abort)
         self._transport.write_eof()
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+
+    def _cancel_alarms(self) -> None:
+        for alarm in (self._reading_alarm, self._idle_alarm, self._last_alarm):
+            if alarm is not None:
+                alarm.cancel()
 
     def _throw_away(self, size: int) -> None:
         self._linger_left -= size

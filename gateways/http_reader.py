@@ -49,8 +49,8 @@ class RequestReader:
 
     __slots__ = (
         "_answerer", "_body", "_body_bytes_max", "_body_left", "_chunked", "_chunks", "_fed", "_fresh", "_headers",
-        "_keep_alive", "_parser", "_repeated", "_replayed", "_size", "_target", "complete", "head_done", "owes_continue",
-        "partial", "refusal",
+        "_keep_alive", "_parser", "_repeated", "_replayed", "_size", "_target", "complete", "head_done",
+        "owes_continue", "partial", "refusal",
     )  # fmt: skip
 
     _headers: dict[bytes, bytes]

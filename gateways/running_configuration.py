@@ -203,6 +203,11 @@ class RunningConfiguration:
             self._mark(Phase.ERROR, str(error))
             await self._over.wait()
             return
+        except Exception as error:
+            self.log.exception("the text cannot be read")
+            self._mark(Phase.ERROR, f"internal error: {type(error).__name__}: {error}")
+            await self._over.wait()
+            return
         while not self._over.is_set:
             try:
                 await self._run_lanes(options)
@@ -272,9 +277,11 @@ class RunningConfiguration:
                 )
                 source = start(frame.clock, group, self._listen(options), name=f"configuration {self.entry.key}")
                 self._source = source
-                await self._over.wait()
-                source.cancel()
-                dispatcher.close()
+                try:
+                    await self._over.wait()
+                finally:
+                    source.cancel()
+                    dispatcher.close()
         finally:
             if self._processor is not None:
                 await self._processor.close()

@@ -1,8 +1,8 @@
 """
 TransformerService: what is handed over at the transformer's port, taken through the pipeline.
 
-Type, version, name and watchers are the Gateway's, or those of the transformer's ConfigMap where there is one. Its edits
-take effect with the next event, and what came before goes on to the watchers it was meant for.
+Type, version, name and watchers are the Gateway's, or those of the transformer's ConfigMap where there is one. Edits of
+it take effect with the next event; what came before goes on to the watchers it was meant for.
 """
 
 from __future__ import annotations

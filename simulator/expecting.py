@@ -53,7 +53,8 @@ async def _expect_judged(expect: Expect, line: int, environment: Environment, ju
         environment.proved(line, waiting.proof_text)
     if expect.watcher is not None and expect.offered is None:
         environment.ledger.cover(expect.watcher, _numbers(waiting.judgement.covered))
-        environment.progress.looked_at[expect.watcher] = len(environment.ledger)
+        if expect.none is None:
+            environment.progress.looked_at[expect.watcher] = len(environment.ledger)
     for watcher in expect.watchers or ():
         environment.ledger.cover(watcher, None)
 

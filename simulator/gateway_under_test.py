@@ -34,6 +34,8 @@ class ConfigurationStatus(NamedTuple):
 
     phase: str
     message: str
+    id: str
+    """Of its entry in the Gateway's status."""
 
 
 class CaughtUp(NamedTuple):
@@ -232,7 +234,7 @@ class ReferenceGateway:
         if self._gateway is None:
             return {}
         nodes = self._gateway.status.nodes.values()
-        return {node.name: ConfigurationStatus(node.phase.value, node.message) for node in nodes}
+        return {node.name: ConfigurationStatus(node.phase.value, node.message, node.id) for node in nodes}
 
     async def _live(self, gateway: Gateway) -> None:
         try:

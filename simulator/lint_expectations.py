@@ -16,7 +16,7 @@ from simulator.yaml_source import Path, close_to
 
 _MODES = ("structured", "binary", "legacy")
 _NAME = re.compile(r"[a-z0-9]+\Z")
-_STATUS_KEYS = ("phase", "message")
+_STATUS_KEYS = ("id", "phase", "message")
 _NEAR = 0.8
 
 

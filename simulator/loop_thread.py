@@ -9,6 +9,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from simulator.errors import SimulatorBug
+
+STOP_LIMIT_S = 10.0
+"""Of real time."""
+
 T = TypeVar("T")
 
 
@@ -47,11 +52,18 @@ class LoopThread:
     def stop(self) -> None:
         """
         End the loop with whatever still runs in it, and wait for the thread.
+
+        Raises:
+            SimulatorBug: Something in it does not end; its tasks are named.
         """
-        if self._thread is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._asked_to_stop.set)
-            self._thread.join()
-            self._thread = self._loop = None
+        thread, loop, self._thread, self._loop = self._thread, self._loop, None, None
+        if thread is None or loop is None:
+            return
+        loop.call_soon_threadsafe(self._asked_to_stop.set)
+        thread.join(STOP_LIMIT_S)
+        if thread.is_alive():
+            names = ", ".join(sorted(task.get_name() for task in asyncio.all_tasks(loop)))
+            raise SimulatorBug(f"what runs in the background did not end within {STOP_LIMIT_S:g} s: {names}")
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._thread is None:

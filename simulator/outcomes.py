@@ -20,9 +20,7 @@ class StepEnded(Exception):
         differing: Where the nearest event differs from what was expected, one by one.
     """
 
-    def __init__(
-        self, cls: str, text: str, details: Sequence[str] = (), differing: Sequence[Mismatch] = ()
-    ) -> None:
+    def __init__(self, cls: str, text: str, details: Sequence[str] = (), differing: Sequence[Mismatch] = ()) -> None:
         self.cls = cls
         self.text = text
         self.details = tuple(details)

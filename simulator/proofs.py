@@ -94,8 +94,8 @@ async def _removed_are_silent(environment: Environment) -> Proof | None:
 async def _absent(environment: Environment, removed: Removed) -> bool | None:
     for service in environment.services.values():
         if service.type == removed.gateway.type:
-            others = environment.configurations[removed.gateway.name].values()
-            return None if removed.text in others else await service.absent(removed.text)
+            living = [text for texts in environment.configurations.values() for text in texts.values()]
+            return await service.absent(removed.text, living)
     return None
 
 

@@ -121,6 +121,8 @@ class ScenarioItem(pytest.Item):
     def _shown_text(self, text: str, message: str) -> TerminalRepr:
         """
         *text* as a report that keeps *message* for summaries, also on its way from a worker.
+
+        pytest offers no public way: xdist and JUnit read `reprcrash` of exactly these classes.
         """
         place = ReprFileLocation(str(self.path), self.scenario.line, message)
         lines = [f"{line}\n" for line in text.splitlines()]

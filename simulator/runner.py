@@ -18,7 +18,7 @@ from simulator.guarantee import judge_guarantee
 from simulator.judgement import describe
 from simulator.ledger import AcceptedEvent
 from simulator.matchers import Mismatch
-from simulator.outcomes import StepEnded, StepInconclusive, StepSkipped
+from simulator.outcomes import StepEnded, StepFailed, StepInconclusive, StepSkipped
 from simulator.real_clock import RealClock
 from simulator.scenario import Scenario
 from simulator.steps import take_steps
@@ -143,7 +143,8 @@ async def _story(environment: Environment) -> ScenarioResult:
         await take_steps(environment.scenario.steps, environment)
         reason, notes = await conclude(environment)
     except StepEnded as ended:
-        reason = Reason(ended.cls, ended.text, environment.line)
+        died = _died(environment) if isinstance(ended, StepFailed) else None
+        reason = Reason(ended.cls, ended.text) if died is None else Reason(died.cls, f"{died.text}; then {ended.text}")
         return _ended(environment, _verdict_of(ended), reason, ended.details, differing=ended.differing)
     except TimeStuck as error:
         return _ended(environment, Verdict.ERROR, Reason("time-stuck", str(error), environment.line))
@@ -184,7 +185,7 @@ async def _drain(environment: Environment) -> None:
     left = [name for gateway in environment.gateways.values() for name in gateway.leftover]
     if left:
         environment.ledger.record("note", f"tasks outlived their gateway: {', '.join(left)}")
-        await asyncio.sleep(_LEFTOVER_S)
+        await asyncio.sleep(_LEFTOVER_S)  # real time: what they do is not under the clock
     if left or environment.clock.next_timer is not None:
         longest_s = max(gateway.longest_retry_s for gateway in environment.gateways.values())
         if not isinstance(environment.clock, RealClock):
@@ -237,8 +238,7 @@ def _ended(
     ledger = environment.ledger
     line = reason.line if reason.line is not None or reason.cls is None else environment.line
     if verdict is not Verdict.PASSED:
-        tails = ((name, service.log_tail()) for name, service in environment.services.items())
-        notes += tuple(f"{name} log: {text}" for name, tail in tails for text in tail.splitlines()[-_LOG_LINES:])
+        notes += _troubles(environment)
     return ScenarioResult(
         scenario=environment.scenario,
         verdict=verdict,

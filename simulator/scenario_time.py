@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.virtual_clock import SocketAddress, Stall, VirtualClock
+from simulator.holds import SocketAddress, Stall
+from simulator.virtual_clock import VirtualClock
 
 
 class ScenarioTime:

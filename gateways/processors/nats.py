@@ -81,7 +81,7 @@ class NatsProcessor(Processor):
 
     def paused(self) -> bool:
         """See Processor."""
-        return bool(self._backlog)
+        return bool(self._backlog) or (self._source is not None and self._source.withheld)
 
     async def close(self) -> None:
         """See Processor."""
@@ -147,6 +147,10 @@ class _Source(Protocol):
     def unsettled(self) -> int:
         """Events handed on whose outcome the server is to be told."""
 
+    @property
+    def withheld(self) -> bool:
+        """Whether the server may have more for us and sends nothing before something is settled."""
+
     async def listen(self) -> None:
         """Return once the server provably sends to us. The caller limits it."""
 
@@ -166,6 +170,7 @@ class Subscription:
     """
 
     unsettled = 0
+    withheld = False
 
     def __init__(self, options: NatsOptions, context: Context, connection: NatsConnection, backlog: Backlog) -> None:
         self._options = options

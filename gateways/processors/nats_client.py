@@ -54,6 +54,15 @@ class NatsClient(Client):
         if writer is not None:
             writer.transport.abort()
 
+    def connected(self) -> None:
+        """
+        To be called once it is: keeps asyncio from warning, each time a server ends a TLS connection, that a stream
+        cannot stay half open there. The library does not tell the stream that it is over TLS.
+        """
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and writer.get_extra_info("sslcontext") is not None:
+            writer.transport.get_protocol()._over_ssl = True
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         take = self.takers.get(sid)
         if take is None:
@@ -96,7 +105,8 @@ def cause_of(error: Exception) -> str:
     if isinstance(error, errors.UnexpectedEOF | EOFError):
         return "the server closed the connection"
     if isinstance(error, OSError):
-        return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error).lower()
+        known = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        return (known or str(error)).lower()
     text = str(error).removeprefix("nats:").strip().strip("'")
     if isinstance(error, ValueError | AttributeError) or any(phrase in text.lower() for phrase in _NO_NATS):
         return "no NATS server answers there"

@@ -258,6 +258,7 @@ class NatsConnection:
         )
         if not client.is_connected:
             raise errors.Error("nats: connection closed before it was open")
+        client.connected()
         self._opening = False
         for task in client.own_tasks():
             task.add_done_callback(lambda _: self._gone())

@@ -71,6 +71,7 @@ class DurableConsumer:
         self._answering: asyncio.Task[None] | None = None
         self._redelivery: Hold | None = None
         self._alarm: Alarm | None = None
+        self._withheld = False
         self._leaving = False
 
     @property
@@ -82,6 +83,11 @@ class DurableConsumer:
     def unsettled(self) -> int:
         """See nats._Source."""
         return len(self._unsettled)
+
+    @property
+    def withheld(self) -> bool:
+        """See nats._Source."""
+        return self._withheld or len(self._unsettled) >= self._room
 
     async def listen(self) -> None:
         """See nats._Source."""
@@ -102,10 +108,8 @@ class DurableConsumer:
         """
         while len(self._unsettled) < self._room and not self._leaving:
             answer = await self._probe()
-            if answer == _MORE_WAITS:
-                if await self._is_withheld():
-                    return
-            elif answer:
+            self._withheld = answer == _MORE_WAITS and await self._is_withheld()
+            if self._withheld or answer not in ("", _MORE_WAITS):
                 return
 
     async def leave(self) -> None:

@@ -156,14 +156,19 @@ class EmbeddedNats(Service):
         listening = Listening.of(text)
         return listening is not None and matches(listening.subject, stimulus.get("subject"))
 
-    async def absent(self, text: str) -> bool | None:
+    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""
         listening = Listening.of(text)
         if listening is None or self._monitor is None:
             return None
+        alike = [other for other in map(Listening.of, living) if other is not None]
         if listening.durable:
+            if any((other.stream, other.durable) == (listening.stream, listening.durable) for other in alike):
+                return None
             return await self._monitor.nobody_pulls(listening.stream, listening.durable)
-        return await self._monitor.nobody_subscribes(listening.subject, except_for=CLIENT_NAME)
+        entitled = sum(not other.durable and other.subject == listening.subject for other in alike)
+        subscribers = await self._monitor.subscribers(listening.subject, except_for=CLIENT_NAME)
+        return None if subscribers is None else subscribers <= entitled
 
     async def fence(self, text: str, mark: str) -> bool:
         """See Service. A queue group and a durable may have other members, which would get it instead."""
@@ -208,9 +213,9 @@ class EmbeddedNats(Service):
     async def _kill_server(self) -> None:
         if self._relay is not None:
             await self._relay.lead_to(None)
-        await self._process.kill()
         if self._publisher is not None:
             await self._publisher.close()
+        await self._process.kill()
         self._forget_server()
 
     def _forget_server(self) -> None:

@@ -5,6 +5,7 @@ NatsMonitor: what a NATS server tells of its subscribers over its monitoring por
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from simulator.http_client import SocketAddress, send
@@ -18,9 +19,9 @@ class NatsMonitor:
     def __init__(self, endpoint: SocketAddress) -> None:
         self._endpoint = endpoint
 
-    async def nobody_subscribes(self, subject: str, *, except_for: str) -> bool | None:
+    async def subscribers(self, subject: str, *, except_for: str) -> int | None:
         """
-        Whether no connection has a subscription to exactly *subject*, those named *except_for* left out.
+        How many subscriptions there are to exactly *subject*, those of connections named *except_for* left out.
 
         Returns:
             None where the server does not answer.
@@ -29,7 +30,8 @@ class NatsMonitor:
         if connections is None:
             return None
         others = (connection for connection in connections if connection.get("name") != except_for)
-        return not any(subject in connection.get("subscriptions_list", ()) for connection in others)
+        lists: Iterable[list[str]] = (connection.get("subscriptions_list", []) for connection in others)
+        return sum(subjects.count(subject) for subjects in lists)
 
     async def nobody_pulls(self, stream: str, durable: str) -> bool | None:
         """

@@ -147,5 +147,16 @@ class NatsPublisher:
             tls=context,
             tls_hostname=access.name or None,
         )
+        _know_of_tls(client)
         self._client = client
         return client
+
+
+def _know_of_tls(client: Client) -> None:
+    """
+    Keep asyncio from warning, when the server ends a TLS connection, that a stream cannot stay half open there: the
+    library does not tell the stream that it is over TLS.
+    """
+    writer = getattr(client._transport, "_io_writer", None)
+    if writer is not None and writer.get_extra_info("sslcontext") is not None:
+        writer.transport.get_protocol()._over_ssl = True

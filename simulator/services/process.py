@@ -23,7 +23,10 @@ LOG_LINES = 200
 """Lines of the child's log that are kept."""
 _LINE_BYTES_MAX = 2_000
 """Of one line; the rest of it is left out."""
-_GUARDIAN = 'read -r pid'
+_GUARDIAN = """
+read -r pid || { rm -rf -- "$1"; exit; }
+[ "$pid" = none ] || read -r done || { kill -9 "-$pid"; rm -rf -- "$1"; }
+"""
 """The first line is the child's pid, which is also its process group's; a second one says that all is well."""
 
 
@@ -327,5 +330,5 @@ class _Guardian(asyncio.SubprocessProtocol):
         """
         End before there was a child.
         """
-        self._pipe.close()
+        self._pipe.write(b"none\n")
         await self.gone.wait()

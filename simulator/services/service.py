@@ -161,9 +161,13 @@ class Service(ABC):
         Whether a configuration with that *text* listens to what *stimulus* is published to.
         """
 
-    async def absent(self, text: str) -> bool | None:
+    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """
-        Whether the service proves that nobody listens any more as a configuration with that *text* does.
+        Whether the service proves that nobody listens any more as a removed configuration with that *text* did.
+
+        Args:
+            text: Of the removed configuration.
+            living: Texts of configurations that may listen; some may be alike.
 
         Returns:
             None where it cannot tell.

@@ -28,7 +28,7 @@ AT = datetime(2018, 10, 7, 12, tzinfo=UTC)
         (b'{"a":1}', "text/plain", "text/plain", DataForm.TEXT),
         (b'{"a":1}', "application/octet-stream", "application/octet-stream", DataForm.BINARY),
         (b'{"a":1', "application/json", "application/json", DataForm.BINARY),
-        (b'{"a":1}', "Application/CloudEvents+JSON; charset=utf-8", "Application/CloudEvents+JSON; charset=utf-8", DataForm.JSON),
+        (b'{"a":1}', "Application/CE+JSON; charset=utf-8", "Application/CE+JSON; charset=utf-8", DataForm.JSON),
         (b"caf\xe9", "text/plain; charset=latin-1", "text/plain; charset=latin-1", DataForm.BINARY),
         (b"caf\xe9", "text/plain", "text/plain", DataForm.BINARY),
         (b"a=1&b=2", "application/x-www-form-urlencoded", "application/x-www-form-urlencoded", DataForm.TEXT),

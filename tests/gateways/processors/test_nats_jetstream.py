@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid5
 
 import pytest
@@ -13,41 +10,15 @@ from gateways.errors import SourceUnavailable
 from gateways.limits import Limits
 from gateways.processors.nats_jetstream import ID_NAMESPACE
 from simulator.services.nats_publisher import Access
-from simulator.virtual_clock import VirtualClock
-from tests.gateways.processors.nats_runs import Run, context_for, play, running
+from tests.gateways.processors.nats_orders import ORDERS, TEXT, orders, publish, settle, unacknowledged
+from tests.gateways.processors.nats_runs import (
+    Run,
+    context_for,
+    play,
+    running,
+)
 from tests.gateways.processors.nats_server import PEER, NatsServer, nats_server
-from tests.gateways.processors.surroundings import ACCEPTED, REFUSED, FakeContext
-
-ORDERS = f"url: nats://{PEER}\nattributes: {{subject: 'orders.>'}}\njetstream: {{stream: ORDERS, durable: gateway%s}}\n"
-TEXT = ORDERS % ""
-
-
-@asynccontextmanager
-async def orders() -> AsyncIterator[NatsServer]:
-    """
-    A server with a stream ORDERS.
-    """
-    async with nats_server(jetstream=True) as server:
-        await server.make_stream()
-        yield server
-
-
-async def publish(server: NatsServer, *payloads: bytes) -> None:
-    await server.publish("orders.new", *payloads, kept=True)
-
-
-def settle(context: FakeContext, first: int, last: int, outcome: Any = ACCEPTED) -> None:
-    for event in context.events[first:last]:
-        assert event.settle is not None
-        event.settle(outcome)
-
-
-async def unacknowledged(server: NatsServer, number: int) -> None:
-    """
-    Ask the server, which takes acknowledgements in its own time, until that *number* are missing.
-    """
-    while (await server.consumer())["num_ack_pending"] != number:
-        pass
+from tests.gateways.processors.surroundings import REFUSED
 
 
 def test_what_the_stream_held_before_the_first_start_is_delivered_too() -> None:
@@ -175,6 +146,7 @@ def test_no_more_is_taken_than_may_wait_whoever_made_the_durable() -> None:
                 await run.listens()
                 assert await run.processor.caught_up()
                 assert len(run.context.events) in (16, 17)  # a probe may bring one more
+                assert run.processor.paused()
                 for number in range(100):
                     await run.context.until(lambda number=number: len(run.context.events) > number)
                     settle(run.context, number, number + 1)
@@ -196,6 +168,25 @@ def test_without_room_it_waits_and_keeps_the_order() -> None:
             run.context.make_room(None)
             await run.context.until(lambda: len(run.context.events) == 6)
             assert run.context.payloads == [b"%d" % i for i in range(6)]
+
+    play(story())
+
+
+def test_what_the_server_withholds_is_not_taken_for_all_there_is() -> None:
+    async def story() -> None:
+        async with orders() as server:
+            config = {"durable_name": "gateway", "ack_policy": "explicit", "filter_subject": "orders.>"}
+            config["max_ack_pending"] = 2  # type: ignore[assignment]
+            await server.api("CONSUMER.DURABLE.CREATE.ORDERS.gateway", stream_name="ORDERS", config=config)
+            await publish(server, b"1", b"2", b"3")
+            async with running(TEXT, context_for(server)) as run:
+                await run.listens()
+                assert await run.processor.caught_up()
+                assert (run.context.payloads, run.processor.paused()) == ([b"1", b"2"], True)
+                settle(run.context, 0, 2)
+                await run.context.until(lambda: len(run.context.events) == 3)
+                assert await run.processor.caught_up()
+                assert not run.processor.paused()
 
     play(story())
 
@@ -417,6 +408,8 @@ def test_what_another_gateway_has_in_flight_is_left_to_it() -> None:
                 await two.listens()
                 assert await two.processor.caught_up()
                 assert two.context.payloads == []
+                assert await one.processor.caught_up()
+                assert one.context.payloads == [b"1"]
 
     play(story())
 
@@ -431,108 +424,5 @@ def test_events_of_a_lost_connection_may_be_settled_afterwards() -> None:
             await run.failure()
             settle(run.context, 0, 1)
             settle(run.context, 1, 2, REFUSED)
-
-    play(story())
-
-
-# Virtual time.
-
-
-def virtual() -> VirtualClock:
-    return VirtualClock(datetime(2018, 10, 7, 12, tzinfo=UTC))
-
-
-def test_time_is_held_from_a_refusal_until_the_message_has_come_again() -> None:
-    async def story() -> None:
-        clock = virtual()
-        async with orders() as server, running(TEXT, context_for(server, clock=clock)) as run:
-            await run.listens()
-            await publish(server, b"1")
-            assert await run.processor.caught_up()
-            assert clock.active == 0
-            settle(run.context, 0, 1, REFUSED)
-            assert clock.active > 0
-            await clock.still()
-            assert run.context.payloads == [b"1", b"1"]
-            settle(run.context, 1, 2)
-            await clock.still()
-            await unacknowledged(server, 0)
-
-    play(story())
-
-
-def test_time_is_free_again_where_a_refused_message_does_not_come_again() -> None:
-    async def story() -> None:
-        clock = virtual()
-        async with orders() as server:
-            config = {
-                "durable_name": "gateway",
-                "ack_policy": "explicit",
-                "filter_subject": "orders.>",
-                "max_deliver": 1,
-            }
-            await server.api("CONSUMER.DURABLE.CREATE.ORDERS.gateway", stream_name="ORDERS", config=config)
-            async with running(TEXT, context_for(server, clock=clock)) as run:
-                await run.listens()
-                await publish(server, b"1")
-                assert await run.processor.caught_up()
-                settle(run.context, 0, 1, REFUSED)
-                await clock.still()
-                assert run.context.payloads == [b"1"]
-
-    play(story())
-
-
-def test_time_is_free_again_where_the_other_gateway_gets_the_refused_message() -> None:
-    async def story() -> None:
-        clock = virtual()
-        async with (
-            orders() as server,
-            running(TEXT, context_for(server, clock=clock)) as one,
-            running(TEXT, context_for(server, clock=clock)) as two,
-        ):
-            await one.listens()
-            await two.listens()
-            for _ in range(20):
-                await publish(server, b"1")
-                assert await one.processor.caught_up()
-                assert await two.processor.caught_up()
-                for run in (one, two):
-                    settle(run.context, 0, 1, REFUSED)
-                    run.context.events.clear()
-                await clock.still()
-                assert len(one.context.events) + len(two.context.events) == 1
-                for run in (one, two):
-                    settle(run.context, 0, 1)
-                    run.context.events.clear()
-                await clock.still()
-
-    play(story())
-
-
-def test_time_is_free_again_when_the_connection_is_lost_after_a_refusal() -> None:
-    async def story() -> None:
-        clock = virtual()
-        async with orders() as server, running(TEXT, context_for(server, clock=clock)) as run:
-            await run.listens()
-            await publish(server, b"1")
-            assert await run.processor.caught_up()
-            settle(run.context, 0, 1, REFUSED)
-            await server.process.kill()
-            await run.failure()
-            await clock.still()
-
-    play(story())
-
-
-def test_an_hour_of_virtual_time_passes_with_an_event_in_flight() -> None:
-    async def story() -> None:
-        clock = virtual()
-        async with orders() as server, running(TEXT, context_for(server, clock=clock)) as run:
-            await run.listens()
-            await publish(server, b"1")
-            assert await run.processor.caught_up()
-            await clock.advance(3600)
-            assert run.context.payloads == [b"1"]
 
     play(story())

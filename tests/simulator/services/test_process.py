@@ -180,6 +180,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
     async def story(told: Story) -> None:
         with pytest.raises(StartFailed, match=r"/nowhere/server cannot be run: No such file"):
             await told.process.start(["/nowhere/server"], READY, 5)
+        assert told.process.folder.exists()
         await told.start("echo ready; exec sleep 60")
 
     play(story)
