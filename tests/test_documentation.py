@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from gateways.limits import Limits, Retry
+from simulator.environment import PlayOptions
 from simulator.loader import load_file, load_text
 from simulator.requirements import catalogue
 from simulator.runner import play_blocking
-from simulator.environment import PlayOptions
 from simulator.schema import scenario_schema
 from simulator.verdict import FAILURE_CLASSES, OTHER_CLASSES, Verdict
 

@@ -16,7 +16,7 @@ from simulator.reports.failure import failure_lines
 from simulator.reports.terminal import Terminal
 from simulator.reports.wording import counted, duration_text, virtual_text
 from simulator.run_record import cache_folder
-from simulator.suite import Observer, Plan, Play
+from simulator.suite import Observer, Plan, Play, SuiteOptions
 from simulator.verdict import EXIT_CODES, EXIT_FAILED, EXIT_OK, Verdict
 from simulator.version import VERSION
 
@@ -127,22 +127,27 @@ class Console(Observer):
             f"{options.provider} services",
             f"{options.target} gateway",
         ]
+        for text in (", ".join(parts), self._unusual(options)):
+            for line in self._wrapped(text, "", "  ") if text.strip() else ():
+                self._terminal.line(line)
+        for note in plan.notes:
+            self._terminal.line(note)
+
+    def _unusual(self, options: SuiteOptions) -> str:
+        """
+        What is not as it usually is; everything where much is wanted.
+        """
+        player, parts = options.player, []
         if options.workers > 1:
             parts.append(counted(options.workers, "worker"))
         if options.rounds != 1:
             parts.append("until one fails" if options.rounds is None else counted(options.rounds, "round"))
-        if options.player.seed is not None:
-            parts.append(f"seed {options.player.seed}")
-        for line in self._wrapped(", ".join(parts), "", "  "):
-            self._terminal.line(line)
+        if player.seed is not None:
+            parts.append(f"seed {player.seed}")
         if self._verbosity == VERBOSE:
-            player = options.player
-            self._terminal.line(
-                f"  retries {player.retries}, timeout scale {player.timeout_scale:g}, "
-                f"real limit {format_duration(player.real_limit_s)}, record in {cache_folder()}"
-            )
-        for note in plan.notes:
-            self._terminal.line(note)
+            parts.append(f"retries {player.retries}, timeout scale {player.timeout_scale:g}")
+            parts.append(f"real limit {format_duration(player.real_limit_s)}, record in {cache_folder()}")
+        return f"  {', '.join(parts)}"
 
     # One scenario.
 

@@ -7,17 +7,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateways.addresses import DirectAddresses, Endpoint
+from gateways.addresses import DirectAddresses
 from gateways.clock import Clock, SystemClock, SystemHold
 from gateways.cloudevent import CloudEvent, DataForm
-from gateways.errors import AddressRefused
 from gateways.gateway_spec import GatewaySpec
 from gateways.http_client import ClientConnection
 from gateways.http_request import Request
@@ -25,106 +23,23 @@ from gateways.http_sender import IDLE_MAX, HttpTarget, HttpTargets, request_head
 from gateways.limits import Limits
 from gateways.source_event import Certainty
 from gateways.watcher import ACCEPTED, Attempt, Watcher
-from tests.gateways.surroundings import LOOPS, START, listening, play, virtual_clock
-
-OK = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-EVENT = CloudEvent("7", "gw/foo", "webhook", START, "/foo", "application/json", (), b'{"a":1}', DataForm.JSON)
+from tests.gateways.surroundings import LOOPS, listening, play, virtual_clock
+from tests.gateways.watchers import (
+    EVENT,
+    OK,
+    attempt_at,
+    read_request,
+    refused,
+    says,
+    targets_at,
+    uncertain,
+    watcher_that,
+)
 
 
 @pytest.fixture(params=LOOPS)
 def loop(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-class Book(DirectAddresses):
-    """
-    Every watcher is at one loopback port; 0 is nowhere.
-    """
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self.port = port
-
-    def dial(self, host: str, port: int) -> Endpoint:
-        if not self.port:
-            raise AddressRefused(host, port, "nothing is there")
-        return "127.0.0.1", self.port
-
-
-def targets_at(port: int, *watchers: Watcher, clock: Clock | None = None, **options: Any) -> HttpTargets:
-    watchers = watchers or (Watcher("audit", "audit-sensor-svc", 9300, "/"),)
-    spec = GatewaySpec(name="gw", type="webhook", version="1.0", watchers=watchers, **options)
-    return HttpTargets(spec, clock=clock or SystemClock(), addresses=Book(port))
-
-
-@asynccontextmanager
-async def watcher_that(
-    answers: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[int]:
-    """
-    A watcher that does with each connection what a test says.
-    """
-    tasks: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
-        try:
-            await answers(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the gateway left, or the test is over
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def read_request(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    return head + await reader.readexactly(length)
-
-
-def says(
-    *answers: bytes, close: bool = False
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for text in answers:
-            await read_request(reader)
-            writer.write(text)
-            await writer.drain()
-        if not close:
-            await reader.read()
-
-    return answer
-
-
-async def attempt_at(port: int, **options: Any) -> Attempt:
-    targets = targets_at(port, **options)
-    try:
-        return await targets.all()[0].attempt(EVENT, SystemHold())
-    finally:
-        targets.abort()
-
-
-def refused(cause: str) -> Attempt:
-    return Attempt(Certainty.REFUSED, cause)
-
-
-def uncertain(cause: str) -> Attempt:
-    return Attempt(Certainty.UNCERTAIN, cause)
-
-
-# What is sent.
 
 
 def sent_by(target: Callable[[HttpTargets], HttpTarget], event: CloudEvent = EVENT, **options: Any) -> Request:
@@ -188,95 +103,6 @@ def test_nothing_that_a_source_states_ends_a_header_line() -> None:
     assert request_head(Watcher("x", "h\r\nX: y", 1, "/a b\r\n\r\né#z")).count(b"\r\n") == 3
 
 
-# What is made of answers.
-
-ANSWERS = [
-    (OK, ACCEPTED),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ACCEPTED),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", ACCEPTED),
-    (b"HTTP/1.1 204 No Content\r\n\r\n", ACCEPTED),
-    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK, ACCEPTED),
-    (b"HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", ACCEPTED),
-    (b"HTTP/1.1 304 Not Modified\r\n\r\n", refused("answered 304")),
-    (b"HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", refused("answered 301")),
-    (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", refused("answered 101")),
-    (b"HTTP/1.1 503 X\r\nContent-Length: 14\r\n\r\n no \x00\n room \xc3\xa9", refused("answered 503: no room é")),
-    (b"HTTP/1.1 500 X\r\nContent-Length: 900\r\n\r\n" + b"e" * 900, refused("answered 500: " + "e" * 200)),
-    (OK + b"HTTP/1.1 500 Unasked\r\n\r\n", ACCEPTED),
-    (OK + b"garbage", ACCEPTED),
-    (b"220 smtp.example ESMTP\r\n", uncertain("the answer is no HTTP/1.1")),
-    (b"\x00\x00\x12\x04\x00\x00", uncertain("the answer is no HTTP/1.1")),
-    (
-        b"HTTP/1.1 202 X\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
-        uncertain("the answer is no HTTP/1.1"),
-    ),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ACCEPTED),
-    (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, uncertain("the answer's head does not end")),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 2_000_000, ACCEPTED),
-]
-
-
-@pytest.mark.parametrize(("answer", "attempt"), ANSWERS)
-def test_the_status_of_an_answer_decides(answer: bytes, attempt: Attempt, loop: str) -> None:
-    async def story() -> None:
-        async with watcher_that(says(answer)) as port:
-            assert await attempt_at(port, limits=Limits(answer_s=60)) == attempt
-
-    play(story, loop)
-
-
-@pytest.mark.parametrize(
-    ("answer", "attempt"),
-    [
-        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", ACCEPTED),
-        (b"HTTP/1.0 404 Not Found\r\n\r\nwhere", refused("answered 404: where")),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut off", ACCEPTED),
-        (b"", uncertain("the connection was closed before an answer")),
-        (b"HTTP/1.1 20", uncertain("the connection was closed before an answer")),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", uncertain("the connection was closed before an answer")),
-    ],
-)
-def test_the_end_of_the_connection_ends_the_answer(answer: bytes, attempt: Attempt, loop: str) -> None:
-    async def story() -> None:
-        async with watcher_that(says(answer, close=True)) as port:
-            assert await attempt_at(port) == attempt
-
-    play(story, loop)
-
-
-def test_a_reset_leaves_it_uncertain(loop: str) -> None:
-    async def story() -> None:
-        async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(1, 13, b"\x01\0\0\0\0\0\0\0")  # SO_LINGER, 0 s: a close is a reset
-            writer.transport.abort()
-
-        async with watcher_that(reset) as port:
-            assert (await attempt_at(port)).certainty is Certainty.UNCERTAIN
-
-    play(story, loop)
-
-
-def test_an_answer_before_the_request_was_sent_whole_counts(loop: str) -> None:
-    async def story() -> None:
-        async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-            await reader.read()
-
-        async with watcher_that(hasty) as port:
-            targets = targets_at(port)
-            event = EVENT._replace(data=b"x" * 20_000_000, form=DataForm.TEXT)
-            assert await targets.all()[0].attempt(event, SystemHold()) == refused("answered 413")
-            targets.abort()
-
-    play(story, loop)
-
-
-# Who is not reached.
-
-
 def test_a_refused_connection_is_certain(loop: str) -> None:
     async def story() -> None:
         async with watcher_that(says()) as port:
@@ -325,9 +151,6 @@ def test_a_connection_that_does_not_come_about_is_given_up_in_time(monkeypatch: 
     play(story)
 
 
-# Limits, and what happens to connections.
-
-
 @pytest.mark.parametrize(("is_gateway", "limit"), [(False, 5), (True, 15)])
 def test_an_answer_that_does_not_come_is_given_up_in_time(is_gateway: bool, limit: int, loop: str) -> None:
     async def story() -> None:
@@ -350,14 +173,6 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(is_gateway: bool, limi
             assert not asking.done()
             await clock.advance(0.1)
             assert await asking == uncertain(f"no answer within {limit} s")
-
-    play(story, loop)
-
-
-def test_of_an_answer_that_never_ends_the_status_counts(loop: str) -> None:
-    async def story() -> None:
-        async with watcher_that(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")) as port:
-            assert await attempt_at(port, limits=Limits(answer_s=0.2)) == ACCEPTED
 
     play(story, loop)
 
@@ -537,9 +352,6 @@ def test_closing_lets_a_request_end_and_then_closes_its_connection(loop: str) ->
                 await asyncio.sleep(0)
 
     play(story, loop)
-
-
-# TLS.
 
 
 @pytest.fixture(scope="module")

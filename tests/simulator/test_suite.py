@@ -19,7 +19,7 @@ from simulator.player import PlayerOptions
 from simulator.report import Summary
 from simulator.runner import ScenarioResult
 from simulator.scenario import Scenario
-from simulator.suite import Observer, Plan, Suite, SuiteOptions
+from simulator.suite import Observer, Plan, Play, Suite, SuiteOptions
 from simulator.verdict import Verdict
 from tests.simulator.fake_plays import FakePlay, Recorder, event_of, result_of, scenario_of
 
@@ -67,6 +67,20 @@ def test_rounds_are_played_one_after_the_other() -> None:
     assert names == ["a", "b", "c", "a", "b", "c"]
     assert [report.round for report in recorder.reports] == [1, 1, 1, 2, 2, 2]
     assert summary.total == 6
+
+
+class Numbers(Observer):
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def started(self, play: Play) -> None:
+        self.seen.append(play.number)
+
+
+def test_plays_are_numbered_in_the_order_in_which_they_are_reported() -> None:
+    numbers = Numbers()
+    Suite([A, B, C], SuiteOptions(repeat=2), [numbers], play=FakePlay()).run()
+    assert numbers.seen == [0, 1, 2, 3, 4, 5]
 
 
 def test_until_fail_goes_on_until_one_fails() -> None:
