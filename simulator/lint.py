@@ -89,8 +89,11 @@ def _lint_names(draft: Draft, check: Check) -> None:
 
 def _lint_watchers(gateway: Gateway, check: Check) -> None:
     """
-    No two watchers share a name, save a gateway that is dispatched to at several endpoints.
+    There are lists of watchers, and no two share a name, save a gateway that is dispatched to at several endpoints.
     """
+    if gateway.watchers is None or gateway.watchers.sensors is gateway.watchers.gateways is None:
+        hint = "add `watchers: {sensors: [{name: audit}]}`; an empty list says that nobody watches"
+        check.value(("name",), f"gateway `{gateway.name}` has no watchers", hint)
     kinds: dict[str, str] = {}
     for kind, number, name in _watchers_of(gateway):
         if name in kinds and "sensors" in (kind, kinds[name]):

@@ -81,7 +81,7 @@ def test_the_example_of_a_key_of_expect_loads(key: str) -> None:
 def test_the_example_of_a_key_of_the_head_loads(key: str) -> None:
     lines = ["apiVersion: gatesim/v1", "scenario: an example", topic(key).example.rstrip()]
     if key not in ("gateway", "gateways"):
-        lines.append("gateway: {name: g, type: x, configMap: {a: '{password: p, token: t}'}}")
+        lines.append("gateway: {name: g, type: x, configMap: {a: '{password: p, token: t}'}, watchers: {sensors: []}}")
     known = frozenset(["R-CAL-1"])
     assert load_text("\n".join([*lines, "steps: [{advance: 1s}]\n"]), declared=known)
 

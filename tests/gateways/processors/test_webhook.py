@@ -1,77 +1,29 @@
-class Hooks:
-    """
-    The configurations of one webhook gateway.
-    """
+"""
+Webhooks over real sockets: what a request is answered, and what changes of the configurations do.
+"""
 
-    def __init__(self, clock: Clock, limits: Limits, ports: dict[int, int]) -> None:
-        self.clock, self.limits, self.ports = clock, limits, ports
-        self.contexts: dict[str, FakeContext] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.shared = WebhookProcessor.make_shared(self._context("-"))
-        self.processors: dict[str, WebhookProcessor] = {}
+from __future__ import annotations
 
-    def _context(self, key: str) -> FakeContext:
-        return FakeContext(key, clock=self.clock, ports=self.ports, limits=self.limits)
+import asyncio
+from uuid import NAMESPACE_URL, uuid5
 
-    async def apply(self, gone: tuple[str, ...] = (), **texts: str) -> None:
-        """
-        One change, as a gateway makes it.
-        """
-        for key in gone:
-            await end(self.clock, self._tasks.pop(key))
-            del self.contexts[key]
-        for key, text in texts.items():
-            context = self.contexts[key] = self._context(key)
-            processor = WebhookProcessor(WebhookProcessor.parse(key, text), context, self.shared)
-            self.processors[key] = processor
-            self._tasks[key] = asyncio.create_task(processor.run())
-        for key in texts:
-            context = self.contexts[key]
-            await context.until(lambda context=context: context.said)
-        await self.shared.reconcile()
+import pytest
 
-    def says(self, key: str) -> str:
-        return self.contexts[key].said[-1]
-
-    async def post(self, path: str = "/foo", *, port: int = 12000, key: str = "foo", **options: Any) -> tuple[Any, ...]:
-        """
-        One request, its event accepted.
-        """
-        asking = asyncio.create_task(ask(self.ports[port], post(path, **options)))
-        context = self.contexts[key]
-        await context.until(lambda: context.events or asking.done())
-        if context.events:
-            context.settle()
-        return await asking
-
-    async def stop(self) -> None:
-        for task in self._tasks.values():
-            await end(self.clock, task)
-        await self.shared.close()
-
-
-@asynccontextmanager
-async def hooks(
-    *, clock: Clock | None = None, limits: Limits | None = None, **texts: str
-) -> AsyncIterator[tuple[Hooks, int]]:
-    ports = dict(zip((12000, 12001, 12002), free_ports(3), strict=True))
-    running = Hooks(clock or SystemClock(), limits or Limits(), ports)
-    await running.apply(**texts)
-    try:
-        yield running, ports[12000]
-    finally:
-        await running.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-FOO = "{endpoint: /foo, method: POST}"
+from gateways.limits import Limits
+from gateways.processors.webhook_options import METHODS
+from gateways.processors.webhook_ports import WebhookPorts
+from tests.gateways.processors.hooks import FOO, Hooks, free_ports, hooks, reset, waiting_for_room
+from tests.gateways.surroundings import (
+    ACCEPTED,
+    LOOPS,
+    REFUSED,
+    START,
+    Wire,
+    ask,
+    play,
+    post,
+    virtual_clock,
+)
 
 
 @pytest.fixture(params=LOOPS)
@@ -466,15 +418,3 @@ def test_it_can_always_tell_that_it_has_caught_up() -> None:
             assert isinstance(running.shared, WebhookPorts)
 
     play(story)
-
-
-async def waiting_for_room(running: Hooks, wire: Wire, request: bytes, *, count: int) -> None:
-    wire.send(request)
-    while len(running.processors["foo"]._waiting) < count:
-        await asyncio.sleep(0)
-
-
-def reset(wire: Wire) -> None:
-    sock = wire.writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # a close is a reset
-    wire.writer.transport.abort()

@@ -13,12 +13,6 @@ from hypothesis import strategies as st
 from gateways.errors import ConfigurationError
 from gateways.processors.webhook_options import METHODS, WebhookOptions, parse_webhook
 
-"""
-Webhooks over real sockets: what a text means, where it is served, and what a request is answered.
-"""
-
-from __future__ import annotations
-
 
 @pytest.mark.parametrize(
     ("text", "options"),
