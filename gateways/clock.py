@@ -342,5 +342,5 @@ def rfc3339(instant: datetime) -> str:
 
     Source: CloudEvents 1.0.2 section 3.1.1 (`time`), RFC 3339.
     """
-    utc = instant.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return f"{utc.isoformat()[: -len('+00:00')]}Z"

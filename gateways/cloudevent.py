@@ -20,6 +20,7 @@ from gateways.clock import rfc3339
 
 _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+\Z")
 _quote = json.encoder.encode_basestring
+_STRUCTURED = (("content-type", "application/cloudevents+json"),)
 _HEADER_SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
 
 
@@ -82,30 +83,26 @@ def problems_of(event: CloudEvent) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=4)
-def _second(instant: datetime) -> str:
-    return rfc3339(instant)
-
-
 def structured(event: CloudEvent) -> HttpForm:
     """
     *event* in structured content mode: one JSON object.
 
     Source: CloudEvents HTTP binding 1.0.2, section 3.2; JSON format 1.0.2, section 3.
     """
-    parts = [
-        '{"specversion":"1.0","id":', _quote(event.id),
-        ',"source":', _quote(event.source),
-        ',"type":', _quote(event.type),
-        ',"time":"', _second(event.time), '"',
-    ]  # fmt: skip
-    if event.subject:
-        parts += (',"subject":', _quote(event.subject))
-    if event.datacontenttype:
-        parts += (',"datacontenttype":', _quote(event.datacontenttype))
-    for name, value in event.extensions:
-        parts += (',"', name, '":', _quote(value))
-    return HttpForm((("content-type", "application/cloudevents+json"),), _with_data("".join(parts), event))
+    subject = f',"subject":{_quote(event.subject)}' if event.subject else ""
+    context = _context(event.source, event.type, event.datacontenttype, event.extensions)
+    head = f'{{"specversion":"1.0","id":{_quote(event.id)}{context},"time":"{rfc3339(event.time)}"{subject}'
+    return HttpForm(_STRUCTURED, _with_data(head, event))
+
+
+@lru_cache(maxsize=1024)
+def _context(source: str, type: str, datacontenttype: str, extensions: tuple[tuple[str, str], ...]) -> str:
+    """
+    The attributes that are the same for most events of a configuration.
+    """
+    content = f',"datacontenttype":{_quote(datacontenttype)}' if datacontenttype else ""
+    others = "".join(f',"{name}":{_quote(value)}' for name, value in extensions)
+    return f',"source":{_quote(source)},"type":{_quote(type)}{content}{others}'
 
 
 def _with_data(head: str, event: CloudEvent) -> bytes:
@@ -132,7 +129,7 @@ def binary(event: CloudEvent) -> HttpForm:
         ("ce-id", _header_value(event.id)),
         ("ce-source", _header_value(event.source)),
         ("ce-type", _header_value(event.type)),
-        ("ce-time", _second(event.time)),
+        ("ce-time", rfc3339(event.time)),
     ]
     if event.subject:
         headers.append(("ce-subject", _header_value(event.subject)))
