@@ -309,14 +309,14 @@ def lacks(scenario: Scenario, providers: Collection[str]) -> str:
     What *scenario* requires and does not have here, `requires provider local`; empty where it has all.
     """
     requires = scenario.head.requires
-    if requires is None:
-        return ""
     system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
-    if requires.platform is not None and requires.platform != system:
+    if requires is not None and requires.platform is not None and requires.platform != system:
         return f"requires platform {requires.platform}"
-    if requires.provider is not None and requires.provider not in providers:
-        return f"requires provider {requires.provider}"
-    return ""
+    asked = [setup.provider for setup in scenario.services.values()]
+    if requires is not None:
+        asked.append(requires.provider)
+    missing = next((provider for provider in asked if provider is not None and provider not in providers), None)
+    return f"requires provider {missing}" if missing is not None else ""
 
 
 def _keep_failed(narrowing: _Narrowing, record: RunRecord) -> tuple[str, ...]:

@@ -324,7 +324,9 @@ class _Guardian(asyncio.SubprocessProtocol):
         """
         The child is gone: end without killing anybody, as its number may belong to somebody else from now on.
         """
-        self._pipe.write(b"done\n")
+        # Where the guardian itself was killed there is nobody to tell.
+        if not self._pipe.is_closing():
+            self._pipe.write(b"done\n")
 
     async def dismiss(self) -> None:
         """

@@ -164,6 +164,18 @@ def test_a_child_that_is_killed_from_outside_is_told_as_dead() -> None:
     play(story)
 
 
+def test_a_guardian_that_was_killed_does_not_keep_a_stop_from_ending() -> None:
+    async def story(told: Story) -> None:
+        await told.start("echo ready; exec sleep 60")
+        guardian = told.process._child._guardian  # type: ignore[union-attr]  # it has started
+        guardian._transport.kill()
+        await guardian.gone.wait()
+        await told.process.stop(5)
+        assert told.process.pid is None
+
+    play(story)
+
+
 def test_what_the_child_started_ends_with_it() -> None:
     async def story(told: Story) -> None:
         found = await told.start(
