@@ -26,10 +26,10 @@ COMMANDS = {
     "run": Command("simulator.commands.run", "play scenarios and judge them"),
     "list": Command("simulator.commands.list", "show which scenarios a run would play"),
     "lint": Command("simulator.commands.lint", "check scenario files; starts nothing"),
-    "explain": Command("simulator.explain", "what a key, a step, a reason or a requirement means"),
-    "new": Command("simulator.new", "write a first scenario file"),
+    "explain": Command("simulator.commands.explain", "what a key, a step, a reason or a requirement means"),
+    "new": Command("simulator.commands.new", "write a first scenario file"),
     "schema": Command("simulator.commands.schema", "export the JSON Schema of scenario files or of reports"),
-    "doctor": Command("simulator.doctor", "what works here, and what does not and why"),
+    "doctor": Command("simulator.commands.doctor", "what works here, and what does not and why"),
     "gateway": Command("gateways.cli", "run the reference gateway by itself"),
 }
 

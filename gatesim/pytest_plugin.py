@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from simulator.live_environment import LiveClock, LiveEnvironment, LiveGateway
-    from simulator.live_sensor import LoneSensor
-    from simulator.workbench import Workbench
+    from simulator.testing.live_environment import LiveClock, LiveEnvironment, LiveGateway
+    from simulator.testing.live_sensor import LoneSensor
+    from simulator.testing.workbench import Workbench
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT = "gatesim_verdict"
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     given = any(config.getoption(f"gatesim_{name}") or config.getini(f"gatesim_{name}") for name in OPTIONS)
     if given and _hidden_by_others() is None:
-        from simulator.pytest_options import options_of  # noqa: PLC0415 - only where an option is given
+        from simulator.testing.pytest_options import options_of  # noqa: PLC0415 - only where an option is given
 
         options_of(config)
     if not hasattr(config, "workerinput"):
@@ -74,7 +74,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     if (sentence := _hidden_by_others()) is not None:
         return HiddenScenarioFile.make(parent, file_path, sentence)
-    from simulator.pytest_plugin import ScenarioFile  # noqa: PLC0415 - only where a scenario file is met
+    from simulator.testing.pytest_plugin import ScenarioFile  # noqa: PLC0415 - only where a scenario file is met
 
     return ScenarioFile.from_parent(parent, path=file_path)
 
@@ -189,7 +189,7 @@ class RunVerdict:
         if _hidden_by_others():
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        from simulator.pytest_options import options_of  # noqa: PLC0415 - only where scenarios were met
+        from simulator.testing.pytest_options import options_of  # noqa: PLC0415 - only where scenarios were met
         from simulator.verdict import Verdict, exit_code  # noqa: PLC0415 - as above
 
         seen = {Verdict(verdict) for verdict in self._verdicts.values()}
@@ -224,8 +224,8 @@ def gatesim_workbench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """
     if (sentence := _hidden_by_others()) is not None:
         pytest.fail(sentence, pytrace=False)
-    from simulator.pytest_options import options_of  # noqa: PLC0415 - only where a fixture is asked for
-    from simulator.workbench import Workbench  # noqa: PLC0415 - as above
+    from simulator.testing.pytest_options import options_of  # noqa: PLC0415 - only where a fixture is asked for
+    from simulator.testing.workbench import Workbench  # noqa: PLC0415 - as above
 
     workbench = Workbench(options_of(request.config).play_options, folder=request.path.parent, name=request.node.name)
     try:

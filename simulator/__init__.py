@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulator.errors import ScenarioError, ServiceUnavailable, SimulatorError
     from simulator.library import load, play, run
     from simulator.runner import ScenarioResult
-    from simulator.scenario import Scenario
+    from simulator.scenario_file.scenario import Scenario
     from simulator.verdict import Verdict
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 
 _WHERE = {
     "PlayOptions": "simulator.environment",
-    "Scenario": "simulator.scenario",
+    "Scenario": "simulator.scenario_file.scenario",
     "ScenarioError": "simulator.errors",
     "ScenarioResult": "simulator.runner",
     "ServiceUnavailable": "simulator.errors",

@@ -19,7 +19,7 @@ from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, Re
 from simulator.http_client import Response
 from simulator.ledger import Ledger
 from simulator.real_clock import RealClock
-from simulator.scenario import Fault, Gateway, Heal, LoadedStep, Parallel, Repeat, Restart, Scenario
+from simulator.scenario_file.scenario import Fault, Gateway, Heal, LoadedStep, Parallel, Repeat, Restart, Scenario
 from simulator.scenario_time import ScenarioTime
 from simulator.sensor import RecordingSensor
 from simulator.services.registry import service_class

@@ -8,16 +8,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from simulator.causes import why_missing
 from simulator.environment import Environment, Pending
 from simulator.http_client import Response
-from simulator.judgement import Judgement, describe, judge_events, judge_same
+from simulator.judging.causes import why_missing
+from simulator.judging.judgement import Judgement, describe, judge_events, judge_same
+from simulator.judging.matchers import Mismatch, is_placeholder, match_value, show
 from simulator.ledger import AcceptedEvent
-from simulator.matchers import Mismatch, is_placeholder, match_value, show
 from simulator.outcomes import StepFailed, StepInconclusive
 from simulator.proofs import prove_quiet
 from simulator.real_clock import RealClock
-from simulator.scenario import Expect, ResponseMatch
+from simulator.scenario_file.scenario import Expect, ResponseMatch
 
 RESPONSE_LIMIT_S = 60.0
 """An answer is waited for so long in scenario time, unless `within` says otherwise."""

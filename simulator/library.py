@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from simulator.discovery import Wanted, discover
 from simulator.errors import ScenarioError
-from simulator.loader import load_file
-from simulator.player import PlayerOptions
-from simulator.report import Json, Report, ScenarioReport, Summary, report_json
-from simulator.scenario import Scenario
-from simulator.suite import Observer, Play, Suite, SuiteOptions
+from simulator.reports.report import Json, Report, ScenarioReport, Summary, report_json
+from simulator.scenario_file.loader import load_file
+from simulator.scenario_file.scenario import Scenario
+from simulator.suite.discovery import Wanted, discover
+from simulator.suite.player import PlayerOptions
+from simulator.suite.suite import Observer, Play, Suite, SuiteOptions
 
 if TYPE_CHECKING:
     from simulator.environment import PlayOptions

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.matchers import Mismatch
+from simulator.judging.matchers import Mismatch
 
 
 class StepEnded(Exception):

@@ -13,7 +13,7 @@ from uuid import UUID
 from simulator.environment import Environment, Removed
 from simulator.gateway_under_test import CaughtUp
 from simulator.real_clock import RealClock
-from simulator.scenario import Gateway
+from simulator.scenario_file.scenario import Gateway
 
 REAL_WINDOW_S = 0.3
 """Printed with the proof: a window proves little, so it is the last resort."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from simulator.errors import ScenarioError
-from simulator.problem_list import Problems
-from simulator.source_text import decode, read_bytes
-from simulator.yaml_source import Document, close_to, parse
+from simulator.scenario_file.problem_list import Problems
+from simulator.scenario_file.source_text import decode, read_bytes
+from simulator.scenario_file.yaml_source import Document, close_to, parse
 
 Level = Literal["MUST", "SHOULD", "MAY"]
 LEVELS: tuple[Level, ...] = ("MUST", "SHOULD", "MAY")

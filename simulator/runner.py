@@ -14,13 +14,13 @@ from typing import Any
 from simulator.environment import Environment, PlayedStep, PlayOptions
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.gateway_log import GatewayLog
-from simulator.guarantee import judge_guarantee
-from simulator.judgement import describe
+from simulator.judging.guarantee import judge_guarantee
+from simulator.judging.judgement import describe
+from simulator.judging.matchers import Mismatch
 from simulator.ledger import AcceptedEvent
-from simulator.matchers import Mismatch
 from simulator.outcomes import StepEnded, StepFailed, StepInconclusive, StepSkipped
 from simulator.real_clock import RealClock
-from simulator.scenario import Scenario
+from simulator.scenario_file.scenario import Scenario
 from simulator.steps import take_steps
 from simulator.verdict import NO_REASON, Reason, Verdict
 from simulator.virtual_clock import TimeStuck

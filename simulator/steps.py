@@ -15,7 +15,7 @@ from simulator.expecting import take_expect
 from simulator.http_client import Response, send
 from simulator.outcomes import StepFailed, StepSkipped
 from simulator.real_clock import RealClock
-from simulator.scenario import (
+from simulator.scenario_file.scenario import (
     Advance,
     EditConfigMap,
     Expect,

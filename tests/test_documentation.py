@@ -20,10 +20,10 @@ import pytest
 
 from gateways.limits import Limits, Retry
 from simulator.environment import PlayOptions
-from simulator.loader import load_file, load_text
 from simulator.requirements import catalogue
 from simulator.runner import play_blocking
-from simulator.schema import scenario_schema
+from simulator.scenario_file.loader import load_file, load_text
+from simulator.scenario_file.schema import scenario_schema
 from simulator.verdict import FAILURE_CLASSES, OTHER_CLASSES, Verdict
 
 ROOT = Path(__file__).parents[1]

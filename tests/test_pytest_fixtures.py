@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from simulator.errors import ScenarioError
-from simulator.live_environment import LiveClock, LiveEnvironment, LiveGateway
-from simulator.live_sensor import LoneSensor, StepDidNotHold
+from simulator.testing.live_environment import LiveClock, LiveEnvironment, LiveGateway
+from simulator.testing.live_sensor import LoneSensor, StepDidNotHold
 
 MakeEnv = Callable[..., LiveEnvironment]
 MakeGateway = Callable[..., LiveGateway]
@@ -210,12 +210,12 @@ def test_a_failing_test_shows_its_own_line_and_none_of_ours(pytester: pytest.Pyt
 def test_a_service_that_cannot_be_had_skips_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         from simulator.errors import ServiceUnavailable
-        import simulator.live_environment
+        import simulator.testing.live_environment
 
         def test_it(gatesim_gateway, monkeypatch):
             async def absent(self):
                 raise ServiceUnavailable("nats", "embedded", "it is not there", "install it")
-            monkeypatch.setattr(simulator.live_environment.Environment, "__aenter__", absent)
+            monkeypatch.setattr(simulator.testing.live_environment.Environment, "__aenter__", absent)
             gatesim_gateway("calendar", {})
     """)
     result = pytester.runpytest("-rs")

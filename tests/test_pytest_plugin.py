@@ -10,9 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-import simulator.pytest_plugin
-import simulator.runner  # noqa: F401 - runs in this process must not import what cannot be imported twice
-
 TOLD = """
 import pytest
 import simulator.runner as runner
@@ -279,7 +276,7 @@ def test_collection_imports_no_client_and_no_gateway(pytester: pytest.Pytester) 
         import sys
         def pytest_sessionfinish(session):
             assert session.testscollected == 1
-            assert 'simulator.loader' in sys.modules
+            assert 'simulator.scenario_file.loader' in sys.modules
             assert not [name for name in {names} if name in sys.modules]
     """)
     assert pytester.runpytest_subprocess("--collect-only").ret == 0

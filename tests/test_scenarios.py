@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from simulator.environment import PlayOptions
-from simulator.loader import load_file
 from simulator.requirements import catalogue
 from simulator.runner import play_blocking
-from simulator.scenario import Scenario
+from simulator.scenario_file.loader import load_file
+from simulator.scenario_file.scenario import Scenario
 from simulator.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]

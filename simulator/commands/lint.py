@@ -9,12 +9,12 @@ import json
 import sys
 from collections.abc import Sequence
 
-from simulator.cli import complain, declared_ids, options_of, paths_of, print_problems
-from simulator.discovery import Wanted, discover
+from simulator.commands.cli import complain, declared_ids, options_of, paths_of, print_problems
 from simulator.errors import ScenarioError, ScenarioProblem, SimulatorError
-from simulator.loader import load_file, load_text
-from simulator.report import problems_json
-from simulator.run_record import RunRecord
+from simulator.reports.report import problems_json
+from simulator.scenario_file.loader import load_file, load_text
+from simulator.suite.discovery import Wanted, discover
+from simulator.suite.run_record import RunRecord
 from simulator.verdict import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 STANDARD_INPUT = "-"

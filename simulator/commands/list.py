@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from simulator.cli import add_selection, choose, complain, declared_ids, options_of, print_problems
-from simulator.discovery import Found
+from simulator.commands.cli import add_selection, choose, complain, declared_ids, options_of, print_problems
 from simulator.errors import SimulatorError
-from simulator.identity import node_id, public_name
-from simulator.report import problems_json
-from simulator.run_record import RunRecord
-from simulator.scenario import Scenario
+from simulator.reports.report import problems_json
+from simulator.scenario_file.scenario import Scenario
+from simulator.suite.discovery import Found
+from simulator.suite.identity import node_id, public_name
+from simulator.suite.run_record import RunRecord
 from simulator.verdict import EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 

@@ -10,18 +10,18 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from simulator.cli import add_selection, choose, complain, declared_ids, options_of
-from simulator.discovery import Found
+from simulator.commands.cli import add_selection, choose, complain, declared_ids, options_of
+from simulator.commands.options import Options
 from simulator.errors import SimulatorError
-from simulator.options import Options
-from simulator.player import PlayerOptions
 from simulator.reports.console import NORMAL, QUIET, VERBOSE, Console
 from simulator.reports.formats import ReportTarget, open_report, parse_report
 from simulator.reports.output import OutputError
 from simulator.reports.progress import Progress
 from simulator.reports.terminal import Terminal, wants_colour
-from simulator.run_record import RunRecord
-from simulator.suite import Observer, Plan, Suite, SuiteOptions
+from simulator.suite.discovery import Found
+from simulator.suite.player import PlayerOptions
+from simulator.suite.run_record import RunRecord
+from simulator.suite.suite import Observer, Plan, Suite, SuiteOptions
 from simulator.verdict import EXIT_USAGE
 
 

@@ -50,6 +50,6 @@ def schema_text(kind: str) -> str:
     """
     if kind == "report":
         return REPORT_SCHEMA.read_text(encoding="utf-8")
-    from simulator.schema import scenario_schema  # noqa: PLC0415 - brings the scenario models along
+    from simulator.scenario_file.schema import scenario_schema  # noqa: PLC0415 - brings the scenario models along
 
     return json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n"

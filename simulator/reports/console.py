@@ -9,14 +9,14 @@ from pathlib import PurePath
 from textwrap import wrap
 from typing import NamedTuple
 
-from simulator.durations import format_duration
 from simulator.errors import ScenarioProblem
-from simulator.report import Json, ScenarioReport, Summary
 from simulator.reports.failure import failure_lines
+from simulator.reports.report import Json, ScenarioReport, Summary
 from simulator.reports.terminal import Terminal
 from simulator.reports.wording import counted, duration_text, virtual_text
-from simulator.run_record import cache_folder
-from simulator.suite import Observer, Plan, Play, SuiteOptions
+from simulator.scenario_file.durations import format_duration
+from simulator.suite.run_record import cache_folder
+from simulator.suite.suite import Observer, Plan, Play, SuiteOptions
 from simulator.verdict import EXIT_CODES, EXIT_FAILED, EXIT_OK, Verdict
 from simulator.version import VERSION
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import NamedTuple
 
-from simulator.durations import format_duration
-from simulator.report import Difference, ScenarioReport
-from simulator.scenario_report import NOT_RUN
+from simulator.reports.report import Difference, ScenarioReport
+from simulator.reports.scenario_report import NOT_RUN
+from simulator.scenario_file.durations import format_duration
 from simulator.verdict import Verdict
 
 LINES_MAX = 40

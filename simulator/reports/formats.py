@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from simulator.errors import SimulatorError
 from simulator.reports.output import STANDARD_OUTPUT, check_writable
-from simulator.suite import Observer
+from simulator.suite.suite import Observer
 
 FORMATS = {
     "json": "simulator.reports.json_report:JsonReport",

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from simulator.report import FORMAT, Json, ScenarioReport, Summary, problems_json, scenario_json, summary_json
 from simulator.reports.ordered_text import OrderedText
 from simulator.reports.output import write_report
-from simulator.suite import Observer, Plan, Play
+from simulator.reports.report import FORMAT, Json, ScenarioReport, Summary, problems_json, scenario_json, summary_json
+from simulator.suite.suite import Observer, Plan, Play
 
 
 class JsonReport(Observer):

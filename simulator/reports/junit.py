@@ -14,11 +14,11 @@ from pathlib import PurePath
 from typing import Any
 
 from simulator.errors import ScenarioProblem
-from simulator.report import Attempt, Json, ScenarioReport, Summary
 from simulator.reports.failure import failure_text
 from simulator.reports.ordered_text import OrderedText
 from simulator.reports.output import write_report
-from simulator.suite import Observer, Plan, Play
+from simulator.reports.report import Attempt, Json, ScenarioReport, Summary
+from simulator.suite.suite import Observer, Plan, Play
 from simulator.verdict import Verdict
 
 _WIDTH = 100

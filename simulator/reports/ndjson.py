@@ -11,9 +11,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from simulator.report import FORMAT, Json, ScenarioReport, Summary, problems_json, scenario_json, summary_json
 from simulator.reports.output import open_stream
-from simulator.suite import Observer, Plan, Play
+from simulator.reports.report import FORMAT, Json, ScenarioReport, Summary, problems_json, scenario_json, summary_json
+from simulator.suite.suite import Observer, Plan, Play
 
 
 class NdjsonReport(Observer):

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import time
 
-from simulator.report import Json, ScenarioReport, Summary
+from simulator.reports.report import Json, ScenarioReport, Summary
 from simulator.reports.wording import duration_text, virtual_text
-from simulator.suite import Observer, Plan, Play
+from simulator.suite.suite import Observer, Plan, Play
 from simulator.verdict import Verdict
 
 _QUIET_S = 0.3

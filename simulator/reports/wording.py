@@ -4,7 +4,7 @@ Wording: times and counts as the console writes them.
 
 from __future__ import annotations
 
-from simulator.durations import format_duration
+from simulator.scenario_file.durations import format_duration
 
 
 def duration_text(seconds: float) -> str:

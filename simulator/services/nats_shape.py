@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from simulator.scenario_file.shape import Shape, Texts
 from simulator.services.shapes import ServiceShape
-from simulator.shape import Shape, Texts
 
 
 class NatsPublish(Shape):

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from simulator.shape import Shape
+from simulator.scenario_file.shape import Shape
 
 ENTRY_POINT_GROUP = "gatesim.services"
 """A distribution announces its own services here; the class it names carries its shape as `shape`."""

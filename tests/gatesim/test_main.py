@@ -112,7 +112,17 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-HEAVY = ("asyncio", "pydantic", "yaml", "nats", "croniter", "prometheus_client", "rich", "uvloop", "simulator.scenario")
+HEAVY = (
+    "asyncio",
+    "pydantic",
+    "yaml",
+    "nats",
+    "croniter",
+    "prometheus_client",
+    "rich",
+    "uvloop",
+    "simulator.scenario_file.scenario",
+)
 
 
 @pytest.mark.parametrize("module", ["simulator", "gatesim.__main__", "gatesim.command_line"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from simulator.environment import PlayOptions
-from simulator.loader import load_file
 from simulator.runner import ScenarioResult, play_blocking
+from simulator.scenario_file.loader import load_file
 from simulator.verdict import FAILURE_CLASSES, Verdict
 from tests.quality.mutants import GATEWAYS, SIMULATORS, Mutant
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from simulator.cloudevents_spec import ReceivedEvent
 from simulator.environment import PlayedStep, PlayOptions
+from simulator.judging.matchers import Mismatch
 from simulator.ledger import AcceptedEvent
-from simulator.loader import load_text
-from simulator.matchers import Mismatch
-from simulator.report import ScenarioReport
+from simulator.reports.report import ScenarioReport
+from simulator.reports.scenario_report import report_of
 from simulator.runner import ScenarioResult
-from simulator.scenario import Scenario
-from simulator.scenario_report import report_of
-from simulator.suite import Observer, Play, Suite, SuiteOptions
+from simulator.scenario_file.loader import load_text
+from simulator.scenario_file.scenario import Scenario
+from simulator.suite.suite import Observer, Play, Suite, SuiteOptions
 from simulator.verdict import NO_REASON, Reason, Verdict
 
 HEAD = """\

@@ -8,8 +8,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 from simulator.errors import ScenarioError, ScenarioProblem
-from simulator.loader import load_text
-from simulator.scenario import LoadedStep, Scenario
+from simulator.scenario_file.loader import load_text
+from simulator.scenario_file.scenario import LoadedStep, Scenario
 
 HEAD = """\
 apiVersion: gatesim/v1

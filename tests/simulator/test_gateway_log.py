@@ -10,8 +10,8 @@ import pytest
 
 from simulator.environment import PlayOptions
 from simulator.gateway_log import LINES_MAX, GatewayLog
-from simulator.loader import load_text
 from simulator.runner import ScenarioResult, play_blocking
+from simulator.scenario_file.loader import load_text
 from simulator.verdict import Verdict
 
 HEAD = """\

@@ -16,8 +16,8 @@ from gateways.running_configuration import RunningConfiguration
 from gateways.source_event import SourceEvent
 from simulator import proofs
 from simulator.environment import Environment, PlayOptions
-from simulator.loader import load_text
 from simulator.runner import ScenarioResult, play_blocking
+from simulator.scenario_file.loader import load_text
 from simulator.verdict import Verdict
 
 SILENT = """

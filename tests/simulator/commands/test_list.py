@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gatesim.__main__ import main
-from simulator.run_record import Last, RunRecord
+from simulator.suite.run_record import Last, RunRecord
 from tests.simulator.fake_plays import write_story
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import ScenarioProblem
-from simulator.player import PlayerOptions
-from simulator.report import ScenarioReport, Summary
 from simulator.reports.console import NORMAL, QUIET, VERBOSE, Console
+from simulator.reports.report import ScenarioReport, Summary
+from simulator.reports.scenario_report import report_of
 from simulator.reports.terminal import Terminal
 from simulator.runner import ScenarioResult
-from simulator.scenario_report import report_of
-from simulator.suite import Plan, Play, Suite, SuiteOptions
+from simulator.suite.player import PlayerOptions
+from simulator.suite.suite import Plan, Play, Suite, SuiteOptions
 from simulator.verdict import Reason, Verdict, exit_code
 from simulator.version import VERSION
 from tests.simulator.fake_plays import different, result_of, scenario_of, story

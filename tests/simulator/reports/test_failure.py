@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.report import Difference, ScenarioReport, StepReport
 from simulator.reports.failure import LINES_MAX, failure_lines, failure_text
-from simulator.scenario_report import report_of
+from simulator.reports.report import Difference, ScenarioReport, StepReport
+from simulator.reports.scenario_report import report_of
 from simulator.verdict import Reason, Verdict
 from tests.simulator.fake_plays import different, result_of, scenario_of, story
 

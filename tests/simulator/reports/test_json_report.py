@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 
 from simulator.commands.schema import REPORT_SCHEMA
-from simulator.report import scenario_json
 from simulator.reports.json_report import JsonReport
 from simulator.reports.output import STANDARD_OUTPUT
-from simulator.scenario_report import report_of
-from simulator.suite import Plan, Play, Suite, SuiteOptions
+from simulator.reports.report import scenario_json
+from simulator.reports.scenario_report import report_of
+from simulator.suite.suite import Plan, Play, Suite, SuiteOptions
 from tests.simulator.fake_plays import different, replay, result_of, scenario_of
 
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import ScenarioProblem
-from simulator.player import PlayerOptions
 from simulator.reports.junit import JunitReport
 from simulator.runner import ScenarioResult
-from simulator.suite import Plan, Suite, SuiteOptions
+from simulator.suite.player import PlayerOptions
+from simulator.suite.suite import Plan, Suite, SuiteOptions
 from simulator.verdict import Reason, Verdict
 from tests.simulator.fake_plays import FakePlay, different, replay, result_of, scenario_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.errors import ScenarioProblem
 from simulator.reports.ndjson import NdjsonReport
-from simulator.suite import Observer, Plan, Play, Suite, SuiteOptions
+from simulator.suite.suite import Observer, Plan, Play, Suite, SuiteOptions
 from tests.simulator.fake_plays import FakePlay, scenario_of
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from simulator.reports import progress as progress_module
 from simulator.reports.progress import Progress
-from simulator.scenario_report import report_of
-from simulator.suite import Plan, Play, SuiteOptions
+from simulator.reports.scenario_report import report_of
+from simulator.suite.suite import Plan, Play, SuiteOptions
 from simulator.verdict import Verdict
 from tests.simulator.fake_plays import result_of, scenario_of
 

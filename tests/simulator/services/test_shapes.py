@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from simulator.scenario_file.step import FAULTS
+from simulator.scenario_file.wording import keys_of
 from simulator.services.shapes import SHAPES, ServiceShape, address_of
-from simulator.step import FAULTS
-from simulator.wording import keys_of
 
 
 def test_each_type_of_this_version_has_a_shape_under_its_name():

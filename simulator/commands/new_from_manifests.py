@@ -1,0 +1,207 @@
+"""
+A scenario made from a ConfigMap's manifest: every configuration is asked for, by its own kind of stimulus.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import ScenarioError, ScenarioProblem
+from simulator.scenario_file.durations import DurationError, parse_duration
+from simulator.scenario_file.manifests import config_maps_in, gateways_in
+from simulator.scenario_file.source_text import SourceText
+from simulator.scenario_file.yaml_source import parse
+from simulator.scenario_file.yaml_text import as_yaml
+
+_WATCHER = "audit"
+_TYPE_SIGNS = {"calendar": ("interval", "schedule"), "webhook": ("endpoint", "port"), "nats": ("url",)}
+"""Keys of a configuration's text by which its gateway's type is guessed."""
+
+
+class NotEnough(Exception):
+    """
+    The manifests do not say enough for a scenario; the message is for their reader.
+    """
+
+
+def scenario_from(config_map: Path, gateway: Path | None, *, type_name: str, folder: Path) -> str:
+    """
+    All of a scenario below its name: the gateway and the steps.
+
+    Args:
+        config_map: The ConfigMap's manifest.
+        gateway: The Gateway's; without one a gateway is made up.
+        type_name: The gateway's type; guessed from the texts where it is empty and no Gateway says it.
+        folder: Where the scenario will stand; manifests are named from there.
+
+    Raises:
+        NotEnough: Something must be added or changed.
+    """
+    if gateway is not None:
+        name, type_name, data, sensors = _from_gateway(config_map, gateway, type_name)
+        files = [os.path.relpath(path, folder) for path in (gateway, config_map)]
+        head = f"# The very files from the cluster.\nmanifests: {as_yaml(files)}\n"
+    else:
+        data = _data_of(config_map)
+        type_name = type_name or _guessed_type(data)
+        name, sensors = f"{type_name}-gateway", [_WATCHER]
+        head = _inline_gateway(name, type_name, data)
+    steps = list(_steps(name, type_name, data, sensors[0] if sensors else ""))
+    allow = (
+        "unexpected: allow                # until each event has its `expect`\n" if _overlaps(type_name, data) else ""
+    )
+    return f"{head}{allow}\nsteps:\n" + "".join(steps)
+
+
+def _from_gateway(config_map: Path, gateway: Path, type_name: str) -> tuple[str, str, dict[str, str], list[str]]:
+    entries, problems = gateways_in([gateway, config_map])
+    _refuse(problems)
+    if len(entries) != 1:
+        raise NotEnough(f"{gateway}: it holds {len(entries)} Gateways; give a file with one")
+    value = entries[0].value
+    watchers = value.get("watchers")
+    sensors = watchers.get("sensors") if isinstance(watchers, dict) else None
+    names = [each["name"] for each in sensors or () if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    data = value.get("configMap")
+    texts = {str(key): text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
+    return str(value.get("name")), str(value.get("type") or type_name), texts, names
+
+
+def _data_of(config_map: Path) -> dict[str, str]:
+    found, problems = config_maps_in([config_map])
+    _refuse(problems)
+    if len(found) != 1:
+        raise NotEnough(f"{config_map}: it holds {len(found)} ConfigMaps; give a file with one")
+    data = found[0].value.get("data") or {}
+    if not isinstance(data, dict) or not all(isinstance(text, str) for text in data.values()):
+        raise NotEnough(f"{config_map}: `data` must be a mapping of names to text")
+    return {str(key): text for key, text in data.items()}
+
+
+def _refuse(problems: list[ScenarioProblem]) -> None:
+    if problems:
+        raise NotEnough(str(ScenarioError(problems)))
+
+
+def _guessed_type(data: Mapping[str, str]) -> str:
+    for text in data.values():
+        options = _options(text)
+        for type_name, signs in _TYPE_SIGNS.items():
+            if any(sign in options for sign in signs):
+                return type_name
+    raise NotEnough("what type of gateway this is cannot be told from the texts; say --type, or give its --gateway")
+
+
+def _options(text: str) -> dict[str, Any]:
+    """
+    A configuration's text as a mapping with lower-case keys; empty where it is none.
+    """
+    try:
+        value = parse(SourceText("", text)).value
+    except ScenarioError:
+        return {}
+    return {key.lower(): inner for key, inner in value.items()} if isinstance(value, dict) else {}
+
+
+def _inline_gateway(name: str, type_name: str, data: Mapping[str, str]) -> str:
+    lines = ["gateway:", f"  name: {as_yaml(name)}", f"  type: {as_yaml(type_name)}"]
+    lines.append("  configMap:" if data else "  configMap: {}")
+    lines += [f"    {as_yaml(key)}: {block(text, '      ')}" for key, text in data.items()]
+    lines += ["  watchers:", f"    sensors: [{{name: {_WATCHER}}}]      # accepts CloudEvents and records them"]
+    return "\n".join(lines) + "\n"
+
+
+_BLOCK = re.compile(r"[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\n]+")
+
+
+def block(text: str, indentation: str) -> str:
+    """
+    *text* as a YAML scalar behind a key: a block where it has lines, else in quotes.
+    """
+    ends = len(text) - len(text.rstrip("\n"))
+    if not text.strip("\n ") or ends > 1 or not _BLOCK.fullmatch(text) or text[0] in " \n":
+        return as_yaml(text)
+    lines = text.removesuffix("\n").split("\n")
+    return "\n".join([f"|{'' if ends else '-'}", *(f"{indentation}{line}" if line else "" for line in lines)])
+
+
+def _steps(gateway: str, type_name: str, data: Mapping[str, str], sensor: str) -> Iterator[str]:
+    """
+    For each configuration a look at its status; and its own kind of stimulus, with what must come of it.
+    """
+    listening = {key: text for key, text in data.items() if not (key == "port" and not _options(text))}
+    if not listening:
+        yield "  - advance: 1m                  # nothing is configured, so nothing comes\n"
+    for key in listening:
+        yield f"  - expect: {{status: {{{as_yaml(key)}: {{phase: Running}}}}}}\n"
+    if not sensor:
+        return
+    for key, text in listening.items():
+        stimulus = _STIMULI.get(type_name, _no_stimulus)(_options(text), data)
+        where = f"{{watcher: {as_yaml(sensor)}, where: {{source: {as_yaml(f'{gateway}/{key}')}}}"
+        if stimulus:
+            yield stimulus
+            yield f"  - expect: {where}, count: {{min: 1}}}}\n"
+
+
+def _no_stimulus(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    return ""
+
+
+def _advance(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    interval = options.get("interval")
+    if isinstance(interval, str) and "schedule" not in options:
+        try:
+            parse_duration(interval)
+        except DurationError:
+            return ""
+        return f"  - advance: {interval}\n"
+    fields = str(options.get("schedule", "")).split()
+    if len(fields) == 5 and fields[2:] == ["*"] * 3 and fields[0].isdigit():
+        return "  - advance: 1h\n" if fields[1] == "*" else "  - advance: 1d\n" if fields[1].isdigit() else ""
+    return ""
+
+
+def _request(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    endpoint, method, port = (options.get(name) for name in ("endpoint", "method", "port"))
+    if not isinstance(endpoint, str) or not endpoint.startswith("/"):
+        return ""
+    ports = {str(_options(text).get("port") or (text.strip() if key == "port" else "")) for key, text in data.items()}
+    named = port or (data.get("port", "").strip() if len(ports - {""}) > 1 else "")
+    where = f", port: {named}" if named else ""
+    request = f"method: {as_yaml(str(method or 'POST'))}, path: {as_yaml(endpoint)}{where}, data: {{hello: world}}"
+    return f"  - request: {{{request}}}\n  - expect: {{response: {{status: 200}}}}\n"
+
+
+def _publish(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    subject = _subject(options)
+    if not subject:
+        return ""
+    concrete = ".".join("x" if token in ("*", ">") else token for token in subject.split("."))
+    return f"  - publish: {{subject: {as_yaml(concrete)}, data: {{hello: world}}}}\n"
+
+
+def _subject(options: Mapping[str, Any]) -> str:
+    attributes = options.get("attributes")
+    found = attributes.get("subject") if isinstance(attributes, dict) else None
+    found = found or options.get("subject")
+    return found if isinstance(found, str) else ""
+
+
+def _overlaps(type_name: str, data: Mapping[str, str]) -> bool:
+    """
+    Whether one stimulus may give events of several configurations, or one configuration's stimulus moves another's.
+    """
+    subjects = [_subject(_options(text)) for text in data.values()]
+    return len(data) > 1 and (type_name != "webhook") and (type_name != "nats" or _may_share(subjects))
+
+
+def _may_share(subjects: list[str]) -> bool:
+    return len(set(subjects)) < len(subjects) or any("*" in subject or ">" in subject for subject in subjects)
+
+
+_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish}

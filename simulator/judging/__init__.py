@@ -1,0 +1,3 @@
+"""
+Judging: what was seen against what was expected; pure, and reads nothing but the ledger.
+"""

@@ -1,0 +1,110 @@
+"""
+Guarantee: the paths of a scenario (configuration to watcher) read from its ledger, for the checkers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from simulator.environment import Environment, watcher_names
+from simulator.judging.checkers import Got, Path, Sent, check, judge_findings
+from simulator.ledger import AcceptedEvent
+from simulator.scenario_file.scenario import Gateway
+from simulator.services.service import Stimulus
+from simulator.services.webhook import hears
+from simulator.verdict import Reason
+
+_SENT = frozenset({"step", "published", "requested"})
+_ANSWERED = frozenset({"answered"})
+
+
+def judge_guarantee(environment: Environment) -> tuple[Reason | None, list[str]]:
+    """
+    Judge the scenario's `guarantee`.
+
+    Returns:
+        The first breach, or None; and a line for each lost stimulus.
+    """
+    head = environment.scenario.head
+    if head.guarantee is None:
+        return None, []
+    ordered_per = head.guarantee.ordered_per
+    findings = check(_paths(environment, ordered_per), ordered=ordered_per is not None)
+    return judge_findings(
+        findings,
+        at_least_once=head.guarantee.mode == "at-least-once",
+        allowed_lost=head.allow.not_received if head.allow is not None else 0,
+    )
+
+
+def _paths(environment: Environment, ordered_per: str | None) -> Iterator[Path]:
+    sent = list(_sent(environment))
+    for gateway in environment.scenario.gateways:
+        by_source = _by_source(environment, gateway)
+        for key, texts in _texts(environment, gateway).items():
+            meant = [stimulus for stimulus, hearing in sent if any(hearing(environment, gateway, t) for t in texts)]
+            for watcher in sorted(watcher_names(gateway) & environment.sensors.keys()):
+                events = by_source[f"{gateway.name}/{key}", watcher]
+                got = [_got(event, ordered_per) for event in events]
+                yield Path(f"{gateway.name}/{key} -> {watcher}", meant, got)
+
+
+def _texts(environment: Environment, gateway: Gateway) -> dict[str, list[str]]:
+    """
+    Each configuration's texts: the one that stands, and those it had.
+    """
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for removed in environment.progress.removed:
+        if removed.gateway.name == gateway.name:
+            texts[removed.name].append(removed.text)
+    for key, text in environment.configurations[gateway.name].items():
+        texts[key].append(text)
+    return texts
+
+
+class _Hearing:
+    """
+    Tells which configurations a stimulus was meant for.
+    """
+
+    def __init__(self, service: str | None, gateway: str, place: object) -> None:
+        self._service = service
+        self._gateway = gateway
+        self._place = place
+
+    def __call__(self, environment: Environment, gateway: Gateway, text: str) -> bool:
+        if self._service is None:
+            return gateway.name == self._gateway and hears(text, str(self._place))
+        service = environment.services[self._service]
+        assert isinstance(self._place, Stimulus)
+        return service.type == gateway.type and service.covers(text, self._place)
+
+
+def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
+    confirmed = {o.facts[0] for o in environment.ledger.observations(kinds=_ANSWERED) if 200 <= (o.facts[1] or 0) < 300}
+    line = 0
+    for observation in environment.ledger.observations(kinds=_SENT):
+        facts = observation.facts
+        if observation.kind == "step":
+            line = facts[1]
+        elif observation.kind == "published" and not facts[4]:
+            coordinates = tuple((name, value) for name, value in facts[2])
+            stimulus = Stimulus(coordinates, facts[3])
+            yield Sent(facts[0], facts[3], line), _Hearing(facts[1], "", stimulus)
+        elif observation.kind == "requested":
+            sent = Sent(facts[0], facts[3], line, owed=facts[0] in confirmed)
+            yield sent, _Hearing(None, facts[1], facts[2])
+
+
+def _by_source(environment: Environment, gateway: Gateway) -> defaultdict[tuple[str, str], list[AcceptedEvent]]:
+    events: defaultdict[tuple[str, str], list[AcceptedEvent]] = defaultdict(list)
+    for watcher in watcher_names(gateway) & environment.sensors.keys():
+        for event in environment.ledger.accepted(watcher, uncovered_only=False):
+            events[event.event.attributes.get("source", ""), watcher].append(event)
+    return events
+
+
+def _got(event: AcceptedEvent, ordered_per: str | None) -> Got:
+    order_key = event.event.attributes.get(ordered_per, "") if ordered_per is not None else ""
+    return Got(event.event.data, event.event.attributes.get("id", ""), order_key)

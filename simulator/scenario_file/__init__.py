@@ -1,0 +1,3 @@
+"""
+Scenario files: what one says, how it is read, and everything that is wrong with one.
+"""

@@ -1,0 +1,3 @@
+"""
+Services: what gateways talk to, one type to a file, each with its shape (what a scenario file may say of it) beside it.
+"""

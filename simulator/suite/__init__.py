@@ -1,0 +1,3 @@
+"""
+Suites: which scenarios a run is about, and many of them played, side by side or again.
+"""

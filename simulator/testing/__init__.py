@@ -1,0 +1,3 @@
+"""
+Testing: the pytest plugin, and environments for hand-written tests.
+"""

