@@ -32,7 +32,7 @@ _log = logging.getLogger("gateways.http")
 Handler = Callable[[Request], None]
 
 
-class House(Protocol):
+class Owner(Protocol):
     """
     What a connection needs of its listener.
     """
@@ -62,17 +62,17 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_backlog", "_blocked", "_current", "_ended", "_half_closed", "_hold", "_house", "_idle_alarm", "_last",
-        "_last_alarm", "_linger_left", "_paused", "_reader", "_reading_alarm", "_reading_head", "_served",
+        "_backlog", "_blocked", "_current", "_ended", "_half_closed", "_hold", "_idle_alarm", "_last",
+        "_last_alarm", "_linger_left", "_owner", "_paused", "_reader", "_reading_alarm", "_reading_head", "_served",
         "_served_before", "_serving", "_transport", "sender",
     )  # fmt: skip
 
     _transport: asyncio.Transport
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, owner: Owner) -> None:
         self.sender: SocketAddress = ("", 0)
-        self._house = house
-        self._reader = RequestReader(self, house.limits.body_bytes)
+        self._owner = owner
+        self._reader = RequestReader(self, owner.limits.body_bytes)
         self._current: Request | None = None
         self._hold: Hold | None = None
         self._serving = False
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.sender = (peer[0], peer[1]) if peer else ("", 0)
-        excess = self._house.enter(self)
+        excess = self._owner.enter(self)
         if excess > _TURNED_AWAY_MAX:
             self._transport.abort()
         elif excess > 0:
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         self._backlog = b""
         if self._hold is not None:
             self._hold.close()
-        self._house.leave(self)
+        self._owner.leave(self)
         if request is not None and request.on_gone is not None:
             request.on_gone()
 
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
         self._current = request
         self._served += 1
         try:
-            self._house.handler(request)
+            self._owner.handler(request)
         except Exception:
             _log.exception("the handler of %s %s failed", request.method, request.raw_path)
             self._last = True
@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
             elif not self._ended:
                 self._close()
         if self._current is request:
-            self._hold = self._house.clock.inbound(self.sender)
+            self._hold = self._owner.clock.inbound(self.sender)
 
     def _go_on(self) -> None:
         """
@@ -275,9 +275,9 @@ class Connection(asyncio.Protocol):
         self._cancel_alarms()
         self._transport.close()
         if not self._transport.get_write_buffer_size():
-            self._house.leave(self)
+            self._owner.leave(self)
         else:
-            self._last_alarm = self._house.clock.alarm(self._house.limits.stop_s, self._transport.abort)
+            self._last_alarm = self._owner.clock.alarm(self._owner.limits.stop_s, self._transport.abort)
 
     def _refuse(self, refusal: Refusal) -> None:
         """
@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
         self._backlog = b""
         self._cancel_alarms()
         self._linger_left = _LINGER_BYTES_MAX
-        self._last_alarm = self._house.clock.alarm(_LINGER_S, self._transport.abort)
+        self._last_alarm = self._owner.clock.alarm(_LINGER_S, self._transport.abort)
         self._transport.write_eof()
         if self._paused:
             self._paused = False
@@ -325,10 +325,10 @@ class Connection(asyncio.Protocol):
         self._watch_reading()
 
     def _watch_reading(self) -> None:
-        limits = self._house.limits
+        limits = self._owner.limits
         self._reading_head = not self._reader.head_done
         seconds = limits.header_read_s if self._reading_head else limits.body_read_s
-        self._reading_alarm = self._house.clock.alarm(seconds, self._too_slow)
+        self._reading_alarm = self._owner.clock.alarm(seconds, self._too_slow)
 
     def _too_slow(self) -> None:
         self._reading_alarm = None
@@ -343,7 +343,7 @@ class Connection(asyncio.Protocol):
 
     def _watch_idling(self) -> None:
         self._served_before = self._served
-        self._idle_alarm = self._house.clock.alarm(self._house.limits.idle_s, self._look_idle)
+        self._idle_alarm = self._owner.clock.alarm(self._owner.limits.idle_s, self._look_idle)
 
     def _look_idle(self) -> None:
         """

@@ -100,16 +100,16 @@ class HttpListener:
         for connection in tuple(self._connections):
             connection.abort()
 
-    # What follows is for connections: see House.
+    # What follows is for connections: see Owner.
 
     def enter(self, connection: Connection) -> int:
-        """See House."""
+        """See Owner."""
         self._connections.add(connection)
         self._empty.clear()
         return len(self._connections) - self.limits.connections
 
     def leave(self, connection: Connection) -> None:
-        """See House."""
+        """See Owner."""
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -5,6 +5,7 @@ Webhooks over real sockets: what a request is answered, and what changes of the 
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -337,6 +338,7 @@ def test_waiting_for_room_counts_towards_the_deadline_of_the_event() -> None:
             foo.settle()
             assert await wire.status() == 200
             assert clock.active == 0
+            assert clock.next_timer == START + timedelta(seconds=75)  # the connection's, no deadline is left
 
     play(story)
 
