@@ -25,7 +25,7 @@ import uvloop
 from benchmarks.load import post_all, publish_all, sink_until, start_sink
 from benchmarks.table import print_table
 
-ROUNDS = 3
+ROUNDS = 5
 EVENTS = 20_000
 IN_FLIGHT = (1, 16, 64)
 
@@ -48,9 +48,9 @@ def pinned(processor: int) -> None:
         os.sched_setaffinity(0, {processor})
 
 
-def _started(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _started(command: tuple[str, ...], processor: int) -> subprocess.Popen[bytes]:
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    pinned(0)
+    pinned(processor)
     try:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     finally:
@@ -59,11 +59,11 @@ def _started(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def running(*command: str, ready: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def running(*command: str, ready: str, processor: int = 0) -> AsyncIterator[subprocess.Popen[bytes]]:
     """
     A relay, from its ready line to its end.
     """
-    process = _started(command)
+    process = _started(command, processor)
     assert process.stdout is not None
     loop = asyncio.get_running_loop()
     seen = b""
@@ -159,7 +159,7 @@ async def nats(in_flight: int, sink: int) -> tuple[Sample, Sample]:
         subjects = [f"s{number}" for number in range(in_flight)]
         url = f"nats://127.0.0.1:{port}"
         texts = {name: f"url: {url}\nattributes: {{subject: {name}}}" for name in subjects}
-        async with running(*command, ready="Server is ready"):
+        async with running(*command, ready="Server is ready", processor=1):
             files = manifests(Path(folder), "nats", texts)
             async with running(*gateway_command(files, sink), ready=f"{subjects[-1]}: Running") as process:
                 ours = await measure(process, lambda count: publish_all(port, subjects, count))

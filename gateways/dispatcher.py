@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
+from typing import cast
 
 from gateways.chance import Chance
 from gateways.clock import Alarm, Clock, Hold, Wakeup
@@ -58,12 +59,13 @@ class Dispatcher:
         self._chance = chance
         self._retry = retry
         self._waiting = waiting
+        self._low_water = waiting * 3 // 4
         self._observer = observer
         self._lanes = tuple(_Lane(self, number, target, width) for number, target in enumerate(targets))
         self._memory = _Memory(remembered, lanes=len(self._lanes))
         self._in_flight: dict[int, _Delivery] = {}
         self._by_id: dict[str, _Delivery] = {}
-        self._want_room: deque[Wakeup] = deque()
+        self._want_room: list[Wakeup] = []
         self._quiet = Wakeup(clock)
         self._quiet.set()
         self._closed = False
@@ -81,23 +83,26 @@ class Dispatcher:
         """
         Whether every lane would take one more event; none does after `close`.
         """
-        return not self._closed and all(len(lane.waiting) < self._waiting for lane in self._lanes)
+        for lane in self._lanes:
+            if len(lane.waiting) >= self._waiting:
+                return False
+        return not self._closed
 
     async def room(self) -> None:
         """
-        Wait until every lane has room; first come, first served. Does not hold time.
+        Wait until every lane has room. Does not hold time.
+
+        Who has to wait is woken when a quarter of each lane is free, not for every place: waking costs as much as
+        handing on a few events.
         """
         while not self.has_room():
             freed = Wakeup(self._clock)
             self._want_room.append(freed)
             try:
                 await freed.wait()
-            except asyncio.CancelledError:
-                if freed.is_set:
-                    self.slot_freed()
-                else:
+            finally:
+                if not freed.is_set:
                     self._want_room.remove(freed)
-                raise
 
     def dispatch(
         self, event: CloudEvent, settle: Settle | None, *, stable_id: bool = False, deadline_s: float | None = None
@@ -195,10 +200,12 @@ class Dispatcher:
 
     def slot_freed(self) -> None:
         """
-        A lane has room for one more: the first who waits may try.
+        A lane has room for one more.
         """
-        if self._want_room:
-            self._want_room.popleft().set()
+        if self._want_room and all(len(lane.waiting) <= self._low_water for lane in self._lanes):
+            wanting, self._want_room = self._want_room, []
+            for freed in wanting:
+                freed.set()
 
     def open_hold(self, peer: str) -> Hold:
         """
@@ -288,7 +295,7 @@ class _Delivery:
     def _settle(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        settlement = Settlement(tuple(result for result in self._results if result is not None))
+        settlement = Settlement(tuple(cast("list[DispatchResult]", self._results)))
         self._dispatcher.closed(self, settlement)
         for settle in self._settles:
             try:
