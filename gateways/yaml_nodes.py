@@ -359,6 +359,7 @@ _COMPLAINTS = (
     ("expected '-' indicator", "this does not fit the list above", "entries of one list start with `- ` in one column"),
     ("sequence entries are not allowed", "a list cannot start here", "begin it on a line of its own"),
     ("node content", "a value is missing, or a bracket is not closed", "close it"),
+    ("maximum nesting", f"nested deeper than {DEPTH_MAX} levels", ""),
     ("control characters", "a control character", "write it as an escape in double quotes"),
     ("special characters", "a control character", "write it as an escape in double quotes"),
 )  # fmt: skip

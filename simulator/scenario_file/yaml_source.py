@@ -25,12 +25,11 @@ from yaml.events import (
 from simulator.errors import ScenarioError, ScenarioProblem
 from simulator.scenario_file.problem_list import Problems
 from simulator.scenario_file.source_text import SourceText
-from simulator.scenario_file.yaml_words import syntax_problem
+from simulator.scenario_file.yaml_words import DEPTH_MAX, TOO_DEEP, syntax_problem
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The pure Python parser stands in where the C extension is absent."""
 
-DEPTH_MAX = 64
 DIGITS_MAX = 400
 """A longer number is text: nothing could count with it."""
 EXPANSION_MAX = 100_000
@@ -245,8 +244,8 @@ class Builder:
         if kind is ScalarEvent:
             return self.scalar(event)
         if depth >= DEPTH_MAX:
-            problem = f"nested deeper than {DEPTH_MAX} levels"
-            raise ScenarioError([*self.problems, self._at(event, path, problem, "a scenario is flatter than that")])
+            problem = self._at(event, path, TOO_DEEP, "a scenario is flatter than that")
+            raise ScenarioError([*self.problems, problem])
         before = self._size
         if event.anchor is not None:
             self.anchors[event.anchor] = None

@@ -10,6 +10,11 @@ from typing import Any
 from simulator.errors import ScenarioProblem
 from simulator.scenario_file.source_text import SourceText
 
+DEPTH_MAX = 64
+"""Values inside values. Some parsers have a limit of their own, far beyond it, and meet theirs first."""
+
+TOO_DEEP = f"nested deeper than {DEPTH_MAX} levels"
+
 _AT_CONTEXT = "context"
 """The complaint is about where something began, not about where the parser gave up."""
 
@@ -58,6 +63,7 @@ _WORDS: tuple[tuple[str, str, str, str], ...] = (
     (r"sequence entries are not allowed", "", "a list cannot start here", "begin it on a line of its own"),
     (r"incompatible YAML|directive", "", "a YAML directive that has no meaning here", "leave the line out"),
     (r"document start", "", "a second document", "a file holds one document; leave `---` and `...` out"),
+    (r"maximum nesting", "", TOO_DEEP, "a scenario is flatter than that"),
     (r"undefined tag", "", "a tag", "a scenario has no tags; leave it out"),
     (r"comment or line break|chomping or indentation", "", "text behind `|` or `>`", "start the text on the next line"),
 )

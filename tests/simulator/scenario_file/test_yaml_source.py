@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulator.errors import ScenarioError
 from simulator.scenario_file import yaml_source
 from simulator.scenario_file.source_text import SourceText
-from simulator.scenario_file.yaml_source import DEPTH_MAX, Document, close_to, parse, plain_value, shown_path
+from simulator.scenario_file.yaml_source import Document, close_to, parse, plain_value, shown_path
+from simulator.scenario_file.yaml_words import DEPTH_MAX
 
 
 def read(text: str) -> Document:
@@ -157,6 +158,10 @@ def test_a_long_text_counts_as_many_values_when_it_is_aliased():
 
 def test_many_small_aliases_are_fine():
     assert len(value(f"a: &a {{b: 1}}\nc: [{', '.join(['*a'] * 5000)}]\n")["c"]) == 5000
+
+
+def test_the_parser_s_own_limit_reads_like_ours():
+    assert [problem for *_, problem in problems("[" * 5000)] == ["nested deeper than 64 levels"]
 
 
 def test_depth_within_the_limit_is_taken():
