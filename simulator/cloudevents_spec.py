@@ -113,19 +113,23 @@ def violations_of(event: ReceivedEvent) -> list[Violation]:
         Violation("CloudEvents 3.1.1", f"{name} is missing or empty") for name in _REQUIRED if not attributes.get(name)
     ]
     for name, value in attributes.items():
-        problem = _attribute_problem(name, value)
-        if problem:
-            found.append(Violation("CloudEvents 3.1", problem))
+        if name not in _UNCONSTRAINED:
+            problem = _time_problem(value) if name == "time" else _attribute_problem(name, value)
+            if problem:
+                found.append(Violation("CloudEvents 3.1", problem))
     return found
 
 
+_UNCONSTRAINED = frozenset({"id", "specversion", "type"})
+"""Good names, whose values only have to be there."""
+
+
+@lru_cache(maxsize=1024)
 def _attribute_problem(name: str, value: str) -> str:
     if not _NAME.match(name):
         return f"attribute name {name!r} has characters other than a-z and 0-9"
-    if name == "source" and value and not _is_uri_reference(value):
+    if name == "source" and value and not _URI_REFERENCE.match(value):
         return f"source {value!r} is no URI-reference"
-    if name == "time" and not _is_time(value):
-        return f"time {value!r} is no RFC 3339 timestamp"
     if name == "datacontenttype" and not _MEDIA_TYPE.match(value):
         return f"datacontenttype {value!r} is no media type"
     if name == "subject" and not value:
@@ -133,9 +137,8 @@ def _attribute_problem(name: str, value: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=256)
-def _is_uri_reference(text: str) -> bool:
-    return bool(_URI_REFERENCE.match(text))
+def _time_problem(value: str) -> str:
+    return "" if _is_time(value) else f"time {value!r} is no RFC 3339 timestamp"
 
 
 def _is_time(text: str) -> bool:
@@ -192,6 +195,10 @@ def _top_level(body: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise InvalidEvent(Violation("JSON format 3", f"the body is no JSON object: {error}")) from None
 
 
+_PLAIN_MEMBER = re.compile(r'"([^"\\\x00-\x1f]*)":"([^"\\\x00-\x1f]*)",')
+"""A member whose value is text without escapes, as most attributes are; what it does not match is decoded in full."""
+
+
 def _members(text: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     members: dict[str, Any] = {}
     spans: dict[str, bytes] = {}
@@ -201,6 +208,11 @@ def _members(text: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     at = _skip(text, at + 1)
     more = text[at : at + 1] != "}"
     while more:
+        plain = _PLAIN_MEMBER.match(text, at)
+        if plain is not None and plain[1] not in members and plain[1] != "data":
+            members[plain[1]] = plain[2]
+            at = _skip(text, plain.end())
+            continue
         name, at = _decoder.raw_decode(text, at)
         at = _skip(text, at)
         if not isinstance(name, str) or text[at : at + 1] != ":":

@@ -25,18 +25,28 @@ class Request:
     One request, to be answered once, at any later time.
     """
 
-    __slots__ = ("_connection", "body", "headers", "method", "on_gone", "sender", "target")
+    __slots__ = ("_connection", "body", "fields", "method", "on_gone", "sender", "target")
 
     def __init__(self, connection: _Connection, sender: SocketAddress) -> None:
         self._connection = connection
         self.sender = sender
         self.method = ""
         self.target = ""
-        self.headers: dict[str, str] = {}
-        """Lower-case names; a repeated header's values are joined by a comma."""
+        self.fields: list[tuple[bytes, bytes]] = []
+        """Header fields as they came."""
         self.body = b""
         self.on_gone: Callable[[], None] | None = None
         """Called when the client leaves before the answer."""
+
+    def headers(self) -> dict[str, str]:
+        """
+        The header fields by lower-case name; the values of a repeated one are joined by a comma.
+        """
+        headers: dict[str, str] = {}
+        for field, value in self.fields:
+            name, text = field.decode("latin-1").lower(), value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        return headers
 
     def respond(self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()) -> None:
         """
@@ -137,9 +147,7 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         assert self._request is not None
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        headers = self._request.headers
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        self._request.fields.append((name, value))
 
     def on_body(self, piece: bytes) -> None:
         self._size += len(piece)

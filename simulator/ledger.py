@@ -8,7 +8,6 @@ streaming. Past so many observations the older ones move to a temporary file.
 from __future__ import annotations
 
 import hashlib
-import json
 import marshal
 import tempfile
 from array import array
@@ -66,8 +65,12 @@ class AcceptedEvent(NamedTuple):
 
 class _Chunk(NamedTuple):
     first: int
-    offset: int
     size: int
+    """Observations."""
+    offset: int
+    length: int
+    """Bytes."""
+    kinds: frozenset[str]
 
 
 class _Watched:
@@ -94,6 +97,9 @@ class Ledger:
 
     def __init__(self, now: Callable[[], datetime], *, in_memory_max: int = IN_MEMORY_MAX) -> None:
         self._now = now
+        self._instant: datetime | None = None
+        self._at = 0.0
+        """Of the last observation; under virtual time many share one."""
         self._recent: list[Observation] = []
         self._spilled = 0
         self._chunks: list[_Chunk] = []
@@ -117,7 +123,10 @@ class Ledger:
             Its number.
         """
         number = self._spilled + len(self._recent)
-        observation = Observation(number, self._now().timestamp(), kind, facts)
+        now = self._now()
+        if now is not self._instant:
+            self._instant, self._at = now, now.timestamp()
+        observation = Observation(number, self._at, kind, facts)
         self._recent.append(observation)
         if len(self._recent) > self._in_memory_max:
             self._spill()
@@ -134,7 +143,8 @@ class Ledger:
         watched.numbers.append(number)
         watched.covered.append(0)
         self.accepted_total += 1
-        self._digest.update(json.dumps([watcher, event.attributes, event.data_form], sort_keys=True).encode())
+        attributes = (f"{name}={value}" for name, value in sorted(event.attributes.items()))
+        self._digest.update("\0".join((watcher, event.data_form, *attributes, "")).encode("utf-8", "surrogatepass"))
         self._digest.update(event.data)
 
     def offer(self, watcher: str) -> None:
@@ -158,7 +168,7 @@ class Ledger:
         Observations from number *since* on, oldest first; only of *kinds* where given.
         """
         for chunk in self._chunks:
-            if chunk.first + chunk.size > since:
+            if chunk.first + chunk.size > since and (kinds is None or kinds & chunk.kinds):
                 for observation in self._read(chunk):
                     if observation.number >= since and (kinds is None or observation.kind in kinds):
                         yield observation
@@ -242,15 +252,16 @@ class Ledger:
             self._file = tempfile.TemporaryFile(prefix="gatesim-ledger-")  # noqa: SIM115 - closed in close()
         chunk = self._recent[:_CHUNK]
         del self._recent[:_CHUNK]
-        offset = self._file.seek(0, 2)
-        self._file.write(marshal.dumps([tuple(observation) for observation in chunk]))
-        self._chunks.append(_Chunk(chunk[0].number, offset, len(chunk)))
+        packed = marshal.dumps([tuple(observation) for observation in chunk])
+        kinds = frozenset(observation.kind for observation in chunk)
+        self._chunks.append(_Chunk(chunk[0].number, len(chunk), self._file.seek(0, 2), len(packed), kinds))
+        self._file.write(packed)
         self._spilled += len(chunk)
 
     def _read(self, chunk: _Chunk) -> list[Observation]:
         assert self._file is not None
         self._file.seek(chunk.offset)
-        return [Observation(*facts) for facts in marshal.load(self._file)]
+        return [Observation(*facts) for facts in marshal.loads(self._file.read(chunk.length))]
 
 
 _ACCEPTED = frozenset({"accepted"})

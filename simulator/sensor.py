@@ -132,7 +132,7 @@ class RecordingSensor:
     def _take(self, request: Request) -> None:
         self._ledger.offer(self.name)
         try:
-            event = read_event(request.headers, request.body)
+            event = read_event(request.headers(), request.body)
             violations = violations_of(event)
         except InvalidEvent as error:
             event, violations = None, list(error.violations)

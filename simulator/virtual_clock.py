@@ -85,7 +85,9 @@ class VirtualClock:
         self._active = 0
         self._progress = 0
         self._patience_s = patience_s
-        self._still: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        self._net: asyncio.TimerHandle | None = None
+        """The safety net; it stays while waits come and go, as there is one at every instant."""
         self._by_peer: dict[str, set[VirtualHold]] = {}
         self._by_sender: dict[SocketAddress, VirtualHold] = {}
         self._peer_stalls: Counter[str] = Counter()
@@ -219,13 +221,15 @@ class VirtualClock:
         self._release(_current_task())
         loop = asyncio.get_running_loop()
         while self._active:
-            waiter = self._still = loop.create_future()
-            net = loop.call_later(self._patience_s, self._give_up, waiter, self._progress)
+            waiter = loop.create_future()
+            self._waiting.append(waiter)
+            if self._net is None:
+                self._net = loop.call_later(self._patience_s, self._look, loop, self._progress)
             try:
                 await waiter
             finally:
-                net.cancel()
-                self._still = None
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
 
     async def advance(self, seconds: float) -> None:
         """
@@ -290,8 +294,11 @@ class VirtualClock:
         """
         self._active += by
         self._progress += 1
-        if not self._active and self._still is not None and not self._still.done():
-            self._still.set_result(None)
+        if not self._active and self._waiting:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()
 
     def hold_opened(self, hold: VirtualHold) -> None:
         """
@@ -396,18 +403,22 @@ class VirtualClock:
         for hold in tuple(self._by_peer.get(peer, ())):
             hold.refresh()
 
-    def _give_up(self, waiter: asyncio.Future[None], progress: int) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop, progress: int) -> None:
         """
-        Real time ran out. Where something moved meanwhile, the waiter only looks again.
+        Real time has passed. Where nothing moved since the last look, whoever waits is told to give up.
         """
-        if waiter.done():
+        self._net = None
+        if not self._waiting:
             return
         if self._progress != progress:
-            waiter.set_result(None)
+            self._net = loop.call_later(self._patience_s, self._look, loop, self._progress)
             return
         now = time.perf_counter()
-        held = [f"{h.peer} for {now - h.since:.1f} s" for h in self.holds() if h.active]
-        waiter.set_exception(TimeStuck(sorted(held), self._patience_s))
+        held = sorted(f"{h.peer} for {now - h.since:.1f} s" for h in self.holds() if h.active)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(TimeStuck(held, self._patience_s))
+        self._waiting.clear()
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -268,3 +268,26 @@ def test_whoever_moves_time_does_not_hold_it() -> None:
         assert (clock.elapsed(), clock.active) == (5, 0)
 
     play(story)
+
+
+def test_everyone_who_waits_for_stillness_is_woken_at_once() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        hold = clock.work("x")
+        waiters = [group.create_task(clock.still()) for _ in range(2)]
+        await real(0.01)
+        assert not any(waiter.done() for waiter in waiters)
+        hold.close()
+        await real(0.01)
+        assert all(waiter.done() for waiter in waiters)
+
+    play(story, patience_s=10)
+
+
+def test_everyone_who_waits_for_stillness_hears_that_it_does_not_come() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        hold = clock.work("x")
+        found = await asyncio.gather(clock.still(), clock.still(), return_exceptions=True)
+        assert [type(each) for each in found] == [TimeStuck, TimeStuck]
+        hold.close()
+
+    play(story, patience_s=0.05)
