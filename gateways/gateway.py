@@ -98,8 +98,7 @@ class Gateway:
         """
         Events taken in and not settled yet, those of removed configurations included.
         """
-        everyone = (*self._running.values(), *self._ending)
-        return sum(running.in_flight for running in everyone) + self._transformer.in_flight
+        return sum(running.in_flight for running in self._tasks) + self._transformer.in_flight
 
     @property
     def unsettled(self) -> dict[str, int]:
@@ -107,7 +106,7 @@ class Gateway:
         Events taken in and not settled yet, by configuration, those of removed ones included; without those of none.
         """
         found: dict[str, int] = {}
-        for running in (*self._running.values(), *self._ending):
+        for running in self._tasks:
             if running.in_flight:
                 found[running.entry.key] = found.get(running.entry.key, 0) + running.in_flight
         if self._transformer.in_flight:
@@ -151,7 +150,7 @@ class Gateway:
         """
         Drop every connection and listener at once, as a crash would. The caller then cancels `run`.
         """
-        for running in (*self._running.values(), *self._ending):
+        for running in self._tasks:
             running.abort()
         if self._shared is not None:
             self._shared.abort()
@@ -162,11 +161,14 @@ class Gateway:
     async def _ports(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
         control = ControlPort(self.spec.name, self.status, self._frame.clock)
         await self._transformer.start(group)
-        if self.spec.control_port is not None:
-            host, port = self._frame.addresses.listen(self.spec.control_port)
-            self.control_address = host, await control.start(host, port)
         try:
+            if self.spec.control_port is not None:
+                host, port = self._frame.addresses.listen(self.spec.control_port)
+                self.control_address = host, await control.start(host, port)
             yield
+        except OSError:
+            self._transformer.abort()
+            raise
         finally:
             await control.close()
 
@@ -198,8 +200,8 @@ class Gateway:
 
     async def _finish(self, running: RunningConfiguration) -> None:
         await running.finish()
-        await end(self._frame.clock, self._tasks.pop(running))
-        del self._ending[running]
+        await end(self._frame.clock, self._tasks[running])
+        del self._tasks[running], self._ending[running]
 
     def _start_task(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return start(self._frame.clock, group, work, name=name)

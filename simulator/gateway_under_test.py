@@ -19,11 +19,13 @@ from gateways.configmap import MemorySource
 from gateways.errors import AddressRefused, GatewayError
 from gateways.gateway import Gateway
 from gateways.gateway_spec import gateway_from_mapping
+from gateways.limits import Retry
 from gateways.source_event import Certainty, DispatchResult, Settlement
 from gateways.status import Node
 from simulator.addresses import Addresses, UnknownAddress
 from simulator.errors import SimulatorError
 from simulator.ledger import Ledger
+from simulator.real_clock import RealClock
 from simulator.virtual_clock import VirtualClock
 
 
@@ -93,7 +95,7 @@ class GatewayUnderTest(Protocol):
 
     @property
     def leftover(self) -> tuple[str, ...]:
-        """Names of tasks that outlived a stop; a well-made gateway leaves none."""
+        """Names of tasks that outlived a stop and are still there; a well-made gateway leaves none."""
 
 
 Builder = Callable[..., Gateway]
@@ -140,9 +142,9 @@ class ReferenceGateway:
         self._source = MemorySource(self._data, self._clock)
         self._transformer_source = MemorySource(self._transformer_data, self._clock)
         self._before: frozenset[asyncio.Task[Any]] = frozenset()
-        self._leftover: tuple[str, ...] = ()
+        self._leftover: tuple[asyncio.Task[Any], ...] = ()
         try:
-            self._spec = gateway_from_mapping(head)
+            self._spec = gateway_from_mapping(head, jitter=Retry().jitter if isinstance(clock, RealClock) else 0.0)
         except GatewayError as error:
             raise SimulatorError(f"gateway {self.name}: {error}") from error
 
@@ -166,7 +168,7 @@ class ReferenceGateway:
     @property
     def leftover(self) -> tuple[str, ...]:
         """See GatewayUnderTest."""
-        return self._leftover
+        return tuple(sorted(task.get_name() for task in self._leftover if not task.done()))
 
     async def start(self) -> None:
         """See GatewayUnderTest."""
@@ -268,9 +270,11 @@ class ReferenceGateway:
             await end(self._clock, waiting)
 
     def _note_leftover(self) -> None:
-        current = asyncio.current_task()
-        alive = asyncio.all_tasks() - self._before - {current}
-        self._leftover = tuple(sorted(task.get_name() for task in alive if _belongs_to_gateways(task)))
+        """
+        Tasks of gateways that started later and still run are among them; those end with their gateway.
+        """
+        alive = asyncio.all_tasks() - self._before - {asyncio.current_task()}
+        self._leftover = tuple(task for task in alive if _belongs_to_gateways(task))
 
 
 def _belongs_to_gateways(task: asyncio.Task[Any]) -> bool:

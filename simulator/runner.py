@@ -28,8 +28,6 @@ from simulator.virtual_clock import TimeStuck
 EVENTS_MAX = 1_000
 """Accepted events that a result carries; all are counted and hashed."""
 _STOP_LIMIT_S = 120.0
-_INFORMATION = "[INF]"
-"""How lines of a service's log are marked that tell of nothing unusual."""
 _LOG_LINES = 5
 """Of each service and of all gateways, with a failure."""
 _LEFTOVER_S = 0.5
@@ -258,10 +256,10 @@ def _ended(
 
 def _troubles(environment: Environment) -> tuple[str, ...]:
     """
-    The last lines of services' logs that tell of trouble; a healthy service's chatter explains nothing.
+    The last lines of services' logs that tell of trouble.
     """
-    tails = ((name, service.log_tail().splitlines()) for name, service in environment.services.items())
-    return tuple(f"{name} log: {line}" for name, lines in tails for line in lines[-20:] if _INFORMATION not in line)
+    services = environment.services.items()
+    return tuple(f"{name} log: {line}" for name, service in services for line in service.log_tail().splitlines())
 
 
 def _first_events(environment: Environment) -> tuple[AcceptedEvent, ...]:

@@ -97,7 +97,7 @@ def _nkeys(key: str) -> Any:
     try:
         import nkeys  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 - an extra of nats-py
     except ImportError:
-        raise ConfigurationError(f"auth.{key} needs the nkeys package: pip install 'nats-py[nkeys]'") from None
+        raise ConfigurationError(f"auth.{key} needs the nkeys package: pip install 'gatesim[nkeys]'") from None
     return nkeys
 
 

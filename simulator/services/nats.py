@@ -28,6 +28,9 @@ from simulator.services.service import Published, Service, ServiceTime, SocketAd
 _LOOPBACK = "127.0.0.1"
 _START_LIMIT_S = 10.0
 _STOP_LIMIT_S = 5.0
+_LOG_LINES = 20
+_INFORMATION = "[INF]"
+"""How the server marks lines that tell of nothing unusual."""
 _SEEN = {
     "version": re.compile(r"Version:\s+(\S+)"),
     "monitor": re.compile(r"Starting http monitor on .*:(\d+)$"),
@@ -180,7 +183,8 @@ class EmbeddedNats(Service):
 
     def log_tail(self) -> str:
         """See Service."""
-        return self._process.log_tail()
+        lines = self._process.log_tail().splitlines()[-_LOG_LINES:]
+        return "\n".join(line for line in lines if _INFORMATION not in line)
 
     async def _start_server(self) -> None:
         if self._process.pid is not None:

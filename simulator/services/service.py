@@ -186,6 +186,6 @@ class Service(ABC):
 
     def log_tail(self) -> str:
         """
-        The last lines of its log, for failures; empty where it keeps none.
+        The last lines of its log that tell of trouble; a healthy service's chatter explains nothing.
         """
         return ""

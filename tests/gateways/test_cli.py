@@ -262,8 +262,8 @@ def test_a_first_signal_settles_what_is_in_flight(started: Any, sink: Sink, tmp_
 
 
 def test_a_second_signal_ends_it_at_once_and_names_what_is_given_up(started: Any, sink: Sink, tmp_path: Path) -> None:
-    process = started("calendar", "-f", config_map(tmp_path / "c.yaml", {"tick": "interval: 1s"}))
     sink.open.clear()
+    process = started("calendar", "-f", config_map(tmp_path / "c.yaml", {"tick": "interval: 1s"}))
     sink.offered.get(timeout=LIMIT_S)
     process.signal(signal.SIGINT)
     process.until("SIGINT: stopping")

@@ -68,7 +68,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
         async with running(FOO + f"auth: {{nkeySeedFile: {tmp_path}/seed}}", FakeContext()) as run:
             error = await run.failure()
             if type(error) is ConfigurationError:
-                assert "pip install 'nats-py[nkeys]'" in str(error)
+                assert "pip install 'gatesim[nkeys]'" in str(error)
             else:
                 assert "cannot be read" in str(error)
 

@@ -263,7 +263,7 @@ def test_a_death_is_told_with_its_cause_and_the_service_can_be_had_again(contrac
                 await asyncio.sleep(0)
             assert "SIGKILL" in deaths[0]
             assert not (await service.publish([contract.stimulus(b"1")])).taken
-            assert service.log_tail()
+            assert process.log_tail()
             await service.restart("kill")
             assert (await service.publish([contract.stimulus(b"2")])).taken
 
