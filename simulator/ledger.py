@@ -143,7 +143,7 @@ class Ledger:
         watched.numbers.append(number)
         watched.covered.append(0)
         self.accepted_total += 1
-        attributes = (f"{name}={value}" for name, value in sorted(event.attributes.items()))
+        attributes = [f"{name}={value}" for name, value in sorted(event.attributes.items())]
         self._digest.update("\0".join((watcher, event.data_form, *attributes, "")).encode("utf-8", "surrogatepass"))
         self._digest.update(event.data)
 
