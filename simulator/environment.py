@@ -140,7 +140,6 @@ class Environment:
         """The same of the ConfigMap that its transformer's port reads."""
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._mover = asyncio.Lock()
         self.line = scenario.line
         """Of the step that is being taken."""
         self.played: list[PlayedStep] = []
@@ -218,10 +217,9 @@ class Environment:
 
     async def advance(self, seconds: float) -> None:
         """
-        Move time by *seconds*. Branches that run side by side take turns.
+        Move time by *seconds*.
         """
-        async with self._mover:
-            await self.clock.advance(seconds)
+        await self.clock.advance(seconds)
 
     async def move_until(self, done: Callable[[], Awaitable[bool]], seconds: float | None) -> bool:
         """
@@ -229,8 +227,7 @@ class Environment:
         """
         if seconds is None:
             return await done()
-        async with self._mover:
-            return await self.clock.move_until(done, seconds)
+        return await self.clock.move_until(done, seconds)
 
     async def move_until_done(self, task: asyncio.Task[Any], seconds: float) -> bool:
         """

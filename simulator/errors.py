@@ -114,3 +114,17 @@ class SimulatorBug(AssertionError):
     """
     Something that cannot be: a fault of gatesim itself.
     """
+
+
+class TimeStuck(Exception):
+    """
+    Nothing has moved for too long in real time, and virtual time may not move.
+
+    Attributes:
+        holds: One sentence for each active hold: its peer and its age.
+    """
+
+    def __init__(self, holds: list[str], after_s: float) -> None:
+        self.holds = holds
+        what = "; ".join(holds) or "no hold is active"
+        super().__init__(f"no progress for {after_s:g} s of real time; time is held by {what}")

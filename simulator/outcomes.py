@@ -18,9 +18,11 @@ class StepEnded(Exception):
         text: What it says, one sentence.
         details: Further lines: the nearest event, what differs.
         differing: Where the nearest event differs from what was expected, one by one.
+        line: Of the step; None until that is known.
     """
 
     def __init__(self, cls: str, text: str, details: Sequence[str] = (), differing: Sequence[Mismatch] = ()) -> None:
+        self.line: int | None = None
         self.cls = cls
         self.text = text
         self.details = tuple(details)

@@ -27,7 +27,7 @@ class RealClock(VirtualClock):
         self._zero = time.monotonic()
         super().__init__(datetime.now(UTC), zone=zone, patience_s=patience_s)
         self._handles: dict[Timer, asyncio.TimerHandle] = {}
-        self._changed: asyncio.Future[None] | None = None
+        self._changed: set[asyncio.Future[None]] = set()
 
     def now(self) -> datetime:
         """See gateways.clock.Clock."""
@@ -37,8 +37,9 @@ class RealClock(VirtualClock):
         """
         Something was seen: whoever waits in `move_until` looks again.
         """
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        for changed in self._changed:
+            if not changed.done():
+                changed.set_result(None)
 
     def active_changed(self, by: int) -> None:
         """See VirtualClock."""
@@ -62,13 +63,14 @@ class RealClock(VirtualClock):
             left = end - loop.time()
             if left <= 0:
                 return False
-            self._changed = loop.create_future()
+            changed = loop.create_future()
+            self._changed.add(changed)
             timer = loop.call_later(left, self.nudge)
             try:
-                await self._changed
+                await changed
             finally:
                 timer.cancel()
-                self._changed = None
+                self._changed.remove(changed)
         return True
 
     def timer_cancelled(self, timer: Timer) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from simulator.environment import Environment, PlayedStep, PlayOptions
-from simulator.errors import ServiceUnavailable, SimulatorError
+from simulator.errors import ServiceUnavailable, SimulatorError, TimeStuck
 from simulator.gateway_log import GatewayLog
 from simulator.judging.guarantee import judge_guarantee
 from simulator.judging.judgement import describe
@@ -23,7 +23,6 @@ from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Scenario
 from simulator.steps import take_steps
 from simulator.verdict import NO_REASON, Reason, Verdict
-from simulator.virtual_clock import TimeStuck
 
 EVENTS_MAX = 1_000
 """Accepted events that a result carries; all are counted and hashed."""
@@ -142,7 +141,8 @@ async def _story(environment: Environment) -> ScenarioResult:
         reason, notes = await conclude(environment)
     except StepEnded as ended:
         died = _died(environment) if isinstance(ended, StepFailed) else None
-        reason = Reason(ended.cls, ended.text) if died is None else Reason(died.cls, f"{died.text}; then {ended.text}")
+        cls, text = (ended.cls, ended.text) if died is None else (died.cls, f"{died.text}; then {ended.text}")
+        reason = Reason(cls, text, ended.line)
         return _ended(environment, _verdict_of(ended), reason, ended.details, differing=ended.differing)
     except TimeStuck as error:
         return _ended(environment, Verdict.ERROR, Reason("time-stuck", str(error), environment.line))

@@ -13,7 +13,7 @@ from typing import Any
 from simulator.environment import Environment, Pending, Removed
 from simulator.expecting import take_expect
 from simulator.http_client import Response, send
-from simulator.outcomes import StepFailed, StepSkipped
+from simulator.outcomes import StepEnded, StepFailed, StepSkipped
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import (
     Advance,
@@ -56,6 +56,16 @@ async def take(step: LoadedStep, environment: Environment) -> None:
     Take one step.
     """
     environment.began(step)
+    try:
+        await _take(step, environment)
+    except StepEnded as ended:
+        # Of the innermost step: other branches may have begun later ones meanwhile.
+        ended.line = ended.line or step.line
+        raise
+    environment.ended(step)
+
+
+async def _take(step: LoadedStep, environment: Environment) -> None:
     body = step.body
     if isinstance(body, Expect):
         await take_expect(body, step.line, environment)
@@ -63,7 +73,6 @@ async def take(step: LoadedStep, environment: Environment) -> None:
         _behave(body, environment)
     else:
         await _TAKERS[type(body)](body, environment)
-    environment.ended(step)
 
 
 async def _repeat(body: Repeat, environment: Environment) -> None:
@@ -77,11 +86,10 @@ async def _signal(body: Signal, environment: Environment) -> None:
 
 async def _parallel(body: Parallel, environment: Environment) -> None:
     branches = [environment.own(take_steps(branch, environment), "branch") for branch in body.branches]
-    done, _ = await asyncio.wait(branches, return_when=asyncio.FIRST_EXCEPTION)
+    with environment.clock.idle():
+        done, _ = await asyncio.wait(branches, return_when=asyncio.FIRST_EXCEPTION)
     for task in done:
         task.result()
-    for task in branches:
-        await task
 
 
 async def _publish(body: Publish, environment: Environment) -> None:

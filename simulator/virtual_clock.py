@@ -19,26 +19,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
+from simulator.errors import TimeStuck
+from simulator.goals import Goal, nobody
 from simulator.holds import InboundHold, SocketAddress, VirtualHold
 
 T = TypeVar("T")
 
 MICROSECONDS = 1_000_000
 _FURTHEST = datetime.max.replace(tzinfo=UTC)
-
-
-class TimeStuck(Exception):
-    """
-    Nothing has moved for too long in real time, and virtual time may not move.
-
-    Attributes:
-        holds: One sentence for each active hold: its peer and its age.
-    """
-
-    def __init__(self, holds: list[str], after_s: float) -> None:
-        self.holds = holds
-        what = "; ".join(holds) or "no hold is active"
-        super().__init__(f"no progress for {after_s:g} s of real time; time is held by {what}")
 
 
 class Timer:
@@ -85,13 +73,16 @@ class VirtualClock:
         self._active = 0
         self._progress = 0
         self._patience_s = patience_s
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[asyncio.Future[None], asyncio.Task[Any]] = {}
         self._net: asyncio.TimerHandle | None = None
         """The safety net; it stays while waits come and go, as there is one at every instant."""
         self._by_peer: dict[str, set[VirtualHold]] = {}
         self._by_sender: dict[SocketAddress, VirtualHold] = {}
         self._peer_stalls: Counter[str] = Counter()
         self._woken: dict[asyncio.Task[Any], VirtualHold] = {}
+        self._goals: list[Goal] = []
+        self._driver: asyncio.Task[Any] | None = None
+        """Who moves time, of several who ask for it."""
 
     # The gateway's side: see gateways.clock.Clock.
 
@@ -213,32 +204,43 @@ class VirtualClock:
 
     async def still(self) -> None:
         """
-        Wait, in real time, until no hold is active. Whoever asks does not hold time itself from now on.
+        Wait, in real time, until no hold is active. Whoever asks does not hold time itself from now on; where somebody
+        else moves time, it holds it again once it has its answer, until it sleeps, asks again or ends.
 
         Raises:
             TimeStuck: Nothing moved for `patience_s`.
         """
-        self._release(_current_task())
-        loop = asyncio.get_running_loop()
+        task = _current_task()
+        self._release(task)
         while self._active:
-            waiter = loop.create_future()
-            self._waiting.append(waiter)
-            if self._net is None:
-                self._net = loop.call_later(self._patience_s, self._look, loop, self._progress)
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiting:
-                    self._waiting.remove(waiter)
+            await self._stillness(task)
+            if self._is_awake(task):
+                return
+        if self._is_guest(task):
+            self._hold_woken(task)
+
+    async def _stillness(self, task: asyncio.Task[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiting[waiter] = task
+        if self._net is None:
+            self._net = loop.call_later(self._patience_s, self._look, loop, self._progress)
+        try:
+            await waiter
+        finally:
+            self._waiting.pop(waiter, None)
+
+    def _is_guest(self, task: asyncio.Task[Any]) -> bool:
+        """
+        Whether somebody else moves time.
+        """
+        return self._driver is not None and self._driver is not task
 
     async def advance(self, seconds: float) -> None:
         """
         Move time by *seconds*, deadline by deadline; what is due at exactly the end is included.
         """
-        end = self._us + round(seconds * MICROSECONDS)
-        while await self._step(end):
-            pass
-        self._set(max(end, self._us))
+        await self._move(Goal(self._us + round(seconds * MICROSECONDS), None))
 
     async def move_until(self, done: Callable[[], Awaitable[bool]], seconds: float) -> bool:
         """
@@ -247,23 +249,79 @@ class VirtualClock:
         Returns:
             Whether *done* held; where it did not, time has moved by all of *seconds*.
         """
-        end = self._us + round(seconds * MICROSECONDS)
-        while True:
+        return await self._move(Goal(self._us + round(seconds * MICROSECONDS), done))
+
+    async def _move(self, goal: Goal) -> bool:
+        """
+        Move time until *goal* is met. Of several who ask for that side by side one moves time for all, and no further
+        than the first of them needs.
+        """
+        self._goals.append(goal)
+        try:
+            while goal.met is None:
+                if self._driver is not None:
+                    await self._look_on(goal)
+                else:
+                    await self._drive(goal)
+            return goal.met
+        finally:
+            self._goals.remove(goal)
+
+    async def _look_on(self, goal: Goal) -> None:
+        """
+        Wait until *goal* is met, or nobody moves time any more.
+        """
+        task = _current_task()
+        self._release(task)
+        waiter = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+                self._hold_woken(task)
+
+        goal.wake = wake
+        try:
+            await waiter
+        finally:
+            goal.wake = nobody
+        goal.raise_error()
+
+    async def _drive(self, goal: Goal) -> None:
+        self._driver = _current_task()
+        try:
+            while goal.met is None:
+                await self._round()
+                goal.raise_error()
+        finally:
+            self._driver = None
+            for other in self._goals:
+                other.wake()
+
+    async def _round(self) -> None:
+        """
+        Wait until time may move, see who needs no more of it, and else move it to the next deadline.
+        """
+        await self.still()
+        asking = [goal for goal in self._goals if goal.done is not None]
+        for goal in asking:
+            await goal.ask()
+        if asking and (self._active or any(goal.met for goal in asking)):
+            return
+        end = min(goal.end for goal in self._goals)
+        if await self._step(end):
+            return
+        self._set(max(end, self._us))
+        over = [goal for goal in self._goals if goal.end <= self._us]
+        if any(goal.done is not None for goal in over):
             await self.still()
-            if await done():
-                return True
-            if self._active:
-                continue
-            if not await self._step(end):
-                self._set(max(end, self._us))
-                await self.still()
-                return await done()
+        for goal in over:
+            await goal.settle()
 
     async def _step(self, end: int) -> bool:
         """
-        Wait until time may move, then move it to the next deadline up to *end* and ring what is due there.
+        Move time to the next deadline up to *end* and ring what is due there.
         """
-        await self.still()
         self._drop_cancelled()
         timers = self._timers
         if not timers or timers[0].when > end:
@@ -295,10 +353,19 @@ class VirtualClock:
         self._active += by
         self._progress += 1
         if not self._active and self._waiting:
-            for waiter in self._waiting:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiting.clear()
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        """
+        Nothing is under way: whoever waited for that goes on, guests before the one who would move time.
+        """
+        guests = {waiter: task for waiter, task in self._waiting.items() if self._is_guest(task)}
+        for waiter, task in (guests or dict(self._waiting)).items():
+            del self._waiting[waiter]
+            if not waiter.done():
+                waiter.set_result(None)
+                if guests:
+                    self._hold_woken(task)
 
     def hold_opened(self, hold: VirtualHold) -> None:
         """
@@ -386,6 +453,10 @@ class VirtualClock:
             hold = self._woken[task] = VirtualHold(self, f"task {task.get_name()}")
             task.add_done_callback(self._task_done)
         hold.open()
+
+    def _is_awake(self, task: asyncio.Task[Any]) -> bool:
+        hold = self._woken.get(task)
+        return hold is not None and hold.state != "closed"
 
     def _release(self, task: asyncio.Task[Any]) -> bool:
         hold = self._woken.get(task)

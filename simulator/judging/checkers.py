@@ -1,5 +1,6 @@
 """
-Checkers: what a `guarantee:` owes, over the whole ledger: nothing lost, duplicated, reordered, fabricated or altered.
+Checkers: what a `guarantee:` owes, over the whole ledger: nothing lost, duplicated, reordered, fabricated, altered, or
+acknowledged before it was accepted.
 
 Stimuli are never stamped: of equal payloads the k-th accepted event matches the k-th that the service took, or, where
 order is owed, the next one that keeps it.
@@ -8,8 +9,10 @@ order is owed, the next one that keeps it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from simulator.verdict import Reason
@@ -26,6 +29,8 @@ class Sent(NamedTuple):
     """Of the step that sent it."""
     owed: bool = True
     """Its sender was told that it was taken; else it may arrive and may be lost."""
+    acknowledged: int | None = None
+    """Number of the observation that the gateway told its sender so; None where that is not seen."""
 
 
 class Got(NamedTuple):
@@ -37,6 +42,8 @@ class Got(NamedTuple):
     id: str
     order_key: str
     """Events with equal keys keep their order; empty where order is not owed."""
+    number: int = 0
+    """Of the observation that it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Findings:
     reordered: list[tuple[Path, Got]] = field(default_factory=list)
     fabricated: list[tuple[Path, Got]] = field(default_factory=list)
     altered: list[tuple[Path, Got]] = field(default_factory=list)
+    acknowledged_early: list[tuple[Path, Sent]] = field(default_factory=list)
 
 
 def check(paths: Iterable[Path], *, ordered: bool) -> Findings:
@@ -75,13 +83,14 @@ def check(paths: Iterable[Path], *, ordered: bool) -> Findings:
 
 
 def _check_path(path: Path, findings: Findings, *, ordered: bool) -> None:
+    findings.acknowledged_early += [(path, sent) for sent in _acknowledged_early(path)]
+    faithful, seen = _faithful(path)
+    newest = {got.order_key: sent.number for sent, got in zip(path.sent, path.got[:faithful], strict=False)}
     waiting: dict[bytes, _Waiting] = {}
-    for sent in path.sent:
+    for sent in islice(path.sent, faithful, None):
         waiting.setdefault(sent.payload, _Waiting()).add(sent)
-    seen: set[str] = set()
-    newest: dict[str, int] = {}
     strangers: list[Got] = []
-    for got in path.got:
+    for got in islice(path.got, faithful, None):
         if got.id in seen:
             findings.duplicated.append((path, got))
             continue
@@ -105,6 +114,37 @@ def _check_path(path: Path, findings: Findings, *, ordered: bool) -> None:
     findings.altered += [(path, got) for got in strangers[:altered]]
     findings.fabricated += [(path, got) for got in strangers[altered:]]
     findings.lost += [(path, sent) for sent in lost[altered:]]
+
+
+def _faithful(path: Path) -> tuple[int, set[str]]:
+    """
+    How many events from the first on came as they were sent, one for one, and their ids: most of a long history.
+    """
+    seen: set[str] = set()
+    for count, (sent, got) in enumerate(zip(path.sent, path.got, strict=False)):
+        if sent.payload != got.payload or got.id in seen:
+            return count, seen
+        seen.add(got.id)
+    return len(seen), seen
+
+
+def _acknowledged_early(path: Path) -> list[Sent]:
+    """
+    Stimuli whose sender was told that they were taken when fewer of their payload had been accepted than acknowledged.
+
+    Equal payloads that are under way side by side cannot be told apart, so the k-th acknowledgement of a payload needs
+    its k-th acceptance; one that never comes is a loss, and said as such.
+    """
+    acknowledged = sorted((s.acknowledged, s) for s in path.sent if s.acknowledged is not None)
+    if not acknowledged:
+        return []
+    accepted: defaultdict[bytes, deque[int]] = defaultdict(deque)
+    seen: set[str] = set()
+    for got in path.got:
+        if got.id not in seen:
+            seen.add(got.id)
+            accepted[got.payload].append(got.number)
+    return [sent for at, sent in acknowledged if (queue := accepted[sent.payload]) and queue.popleft() > at]
 
 
 class _Waiting:
@@ -151,6 +191,9 @@ def judge_findings(findings: Findings, *, at_least_once: bool, allowed_lost: int
         None where the guarantee holds; and one line for each lost stimulus, by the line that sent it.
     """
     notes = [f"not received: {_sent(path, sent)}" for path, sent in findings.lost]
+    if findings.acknowledged_early and at_least_once:
+        path, sent = findings.acknowledged_early[0]
+        return Reason("acknowledged-early", f"{_EARLY}: {_sent(path, sent)}", sent.line), notes
     for cls, found in (
         ("altered", findings.altered),
         ("fabricated", findings.fabricated),
@@ -165,6 +208,7 @@ def judge_findings(findings: Findings, *, at_least_once: bool, allowed_lost: int
     return None, notes
 
 
+_EARLY = "its sender was told that it was taken before the watcher had accepted it"
 _MEANING = {
     "altered": "a payload that nobody published came in place of one that was",
     "fabricated": "an event came that no stimulus explains",

@@ -82,7 +82,8 @@ class _Hearing:
 
 
 def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
-    confirmed = {o.facts[0] for o in environment.ledger.observations(kinds=_ANSWERED) if 200 <= (o.facts[1] or 0) < 300}
+    answers = environment.ledger.observations(kinds=_ANSWERED)
+    acknowledged = {answer.facts[0]: answer.number for answer in answers if 200 <= (answer.facts[1] or 0) < 300}
     line = 0
     for observation in environment.ledger.observations(kinds=_SENT):
         facts = observation.facts
@@ -93,7 +94,8 @@ def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
             stimulus = Stimulus(coordinates, facts[3])
             yield Sent(facts[0], facts[3], line), _Hearing(facts[1], "", stimulus)
         elif observation.kind == "requested":
-            sent = Sent(facts[0], facts[3], line, owed=facts[0] in confirmed)
+            told = acknowledged.get(facts[0])
+            sent = Sent(facts[0], facts[3], line, owed=told is not None, acknowledged=told)
             yield sent, _Hearing(None, facts[1], facts[2])
 
 
@@ -107,4 +109,4 @@ def _by_source(environment: Environment, gateway: Gateway) -> defaultdict[tuple[
 
 def _got(event: AcceptedEvent, ordered_per: str | None) -> Got:
     order_key = event.event.attributes.get(ordered_per, "") if ordered_per is not None else ""
-    return Got(event.event.data, event.event.attributes.get("id", ""), order_key)
+    return Got(event.event.data, event.event.attributes.get("id", ""), order_key, event.number)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from simulator.virtual_clock import TimeStuck, VirtualClock
+from simulator.errors import TimeStuck
+from simulator.virtual_clock import VirtualClock
 
 START = datetime(2018, 10, 7, 12, tzinfo=UTC)
 
@@ -291,3 +292,72 @@ def test_everyone_who_waits_for_stillness_hears_that_it_does_not_come() -> None:
         hold.close()
 
     play(story, patience_s=0.05)
+
+
+def test_who_moves_time_side_by_side_each_get_as_far_as_they_said() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        came: list[tuple[str, float]] = []
+
+        async def move(name: str, *seconds: float) -> None:
+            for each in seconds:
+                await clock.advance(each)
+                came.append((name, clock.elapsed()))
+
+        moves = [move("long", 10), move("short", 2, 3), move("middle", 4)]
+        tasks = [group.create_task(each) for each in moves]
+        for task in tasks:
+            clock.awake(task)
+        await asyncio.wait(tasks)
+        assert came == [("short", 2), ("middle", 4), ("short", 5), ("long", 10)]
+
+    play(story)
+
+
+def test_who_waits_for_something_side_by_side_goes_on_at_its_instant() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        rang: list[float] = []
+        clock.alarm(3, lambda: rang.append(3))
+        found: list[tuple[bool, float]] = []
+
+        async def until(count: int, seconds: float) -> None:
+            async def done() -> bool:
+                return len(rang) >= count
+
+            found.append((await clock.move_until(done, seconds), clock.elapsed()))
+
+        tasks = [group.create_task(each) for each in (until(2, 20), until(1, 20), until(1, 2))]
+        for task in tasks:
+            clock.awake(task)
+        await asyncio.wait(tasks)
+        assert found == [(False, 2), (True, 3), (False, 20)]
+
+    play(story)
+
+
+def test_what_one_asks_may_fail_without_harm_to_another_who_moves_time() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        async def fails() -> bool:
+            raise ValueError
+
+        tasks = [asyncio.create_task(clock.advance(5)), asyncio.create_task(clock.move_until(fails, 9))]
+        for task in tasks:
+            clock.awake(task)
+        await asyncio.wait(tasks)
+        assert isinstance(tasks[1].exception(), ValueError)
+        assert tasks[0].exception() is None
+        assert clock.elapsed() == 5
+
+    play(story)
+
+
+def test_another_moves_time_on_where_the_one_who_did_is_cancelled() -> None:
+    async def story(clock: VirtualClock, group: asyncio.TaskGroup) -> None:
+        hold = clock.work("x")
+        first, second = asyncio.create_task(clock.advance(5)), asyncio.create_task(clock.advance(7))
+        await real(0.01)
+        first.cancel()
+        hold.close()
+        await asyncio.wait([first, second])
+        assert clock.elapsed() == 7
+
+    play(story)

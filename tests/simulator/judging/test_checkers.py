@@ -98,3 +98,43 @@ def test_losses_are_named_by_the_line_that_sent_them() -> None:
 def test_checking_is_linear(count: int) -> None:
     texts = [str(number % 97).encode() for number in range(count)]
     assert find(sent(*texts), got(*texts)) == Findings()
+
+
+def acknowledged(*at: int | None) -> list[Sent]:
+    return [Sent(number, b"x", 10 + number, owed=told is not None, acknowledged=told) for number, told in enumerate(at)]
+
+
+def accepted(*at: int) -> list[Got]:
+    return [Got(b"x", f"id-{number}", "", number) for number in at]
+
+
+@pytest.mark.parametrize(
+    ("told", "taken", "early"),
+    [((5,), (3,), 0), ((3,), (5,), 1), ((9, 4), (3, 8), 0), ((4, 5), (3, 8), 1), ((None, 4), (6, 3), 0)],
+)
+def test_nothing_is_acknowledged_before_it_is_accepted(
+    told: tuple[int | None, ...], taken: tuple[int, ...], early: int
+) -> None:
+    findings = find(acknowledged(*told), accepted(*sorted(taken)), ordered=False)
+    assert len(findings.acknowledged_early) == early
+    assert breach(findings) == ("acknowledged-early" if early else None)
+    assert breach(findings, at_least_once=False) is None
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20, unique=True), st.data())
+def test_whoever_answers_after_each_acceptance_is_never_early(times: list[int], data: st.DataObject) -> None:
+    answers = [2 * at + 1 + 2 * data.draw(st.integers(0, 50)) for at in times]
+    findings = find(acknowledged(*answers), accepted(*sorted(2 * at for at in times)), ordered=False)
+    assert not findings.acknowledged_early
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=12),
+    st.lists(st.sampled_from([b"a", b"b", b"d"]), max_size=12),
+)
+def test_a_faithful_beginning_changes_nothing_of_what_is_found(texts: list[bytes], others: list[bytes]) -> None:
+    stimuli, events = sent(*texts, b"e"), got(*texts, *others)
+    whole = find(stimuli, events)
+    rest = find(stimuli[len(texts) :], events[len(texts) :])
+    assert [event.id for _, event in whole.fabricated] == [event.id for _, event in rest.fabricated]
+    assert [stimulus.number for _, stimulus in whole.lost] == [stimulus.number for _, stimulus in rest.lost]
