@@ -38,6 +38,7 @@ class S3Setup(Shape):
     users: dict[str, str] = Field(
         default={}, description="Access keys to secret keys, of which one is needed; without any, all are let in."
     )
+    tls: bool = Field(default=False, description="Take connections over TLS only.")
     listening: bool = Field(
         default=True, description="Answer ListenBucketNotification, as MinIO does; Amazon S3 does not know it."
     )
@@ -68,6 +69,8 @@ SHAPE = S3Shape(
     address_key="s3EventConfig.endpoint",
     default_port=9000,
     addresses=("minio.argo-events:9000",),
-    faults=frozenset({"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill"}),
+    faults=frozenset(
+        {"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill", "expireWatch", "reply"}
+    ),
     steps={"put": S3Object, "remove": S3Object},
 )
