@@ -1,5 +1,5 @@
 """
-HttpServer: the small HTTP/1.1 server that stands behind recording sensors.
+HttpServer: the small HTTP/1.1 server that stands behind recording sensors and servers of our own.
 
 It shares no code with the gateway's listener: the judge must not read requests with the eyes of the judged.
 """
@@ -7,6 +7,7 @@ It shares no code with the gateway's listener: the judge must not read requests 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
@@ -54,11 +55,60 @@ class Request:
         """
         self._connection.respond(self, status, body, headers)
 
+    def stream(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> Stream:
+        """
+        Begin an answer whose body comes bit by bit.
+        """
+        stream = Stream(self, self._connection)
+        self._connection.begin(self, status, headers)
+        return stream
+
     def reset(self) -> None:
         """
         Drop the connection without an answer.
         """
         self._connection.reset()
+
+
+class Stream:
+    """
+    An answer that is under way. Once the client is gone, or the answer is over, nothing more happens to it.
+    """
+
+    __slots__ = ("_connection", "_request")
+
+    def __init__(self, request: Request, connection: _Connection) -> None:
+        self._request = request
+        self._connection = connection
+
+    @property
+    def on_gone(self) -> Callable[[], None] | None:
+        """Called when the client leaves before the end."""
+        return self._request.on_gone
+
+    @on_gone.setter
+    def on_gone(self, callback: Callable[[], None]) -> None:
+        self._request.on_gone = callback
+
+    @property
+    def unsent_bytes(self) -> int:
+        """
+        How much the client has yet to take.
+        """
+        return self._connection.unsent_bytes
+
+    def write(self, data: bytes) -> None:
+        """
+        Send more of the body.
+        """
+        if data:
+            self._connection.write_piece(self._request, b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> None:
+        """
+        The body is whole.
+        """
+        self._connection.write_piece(self._request, b"0\r\n\r\n", last=True)
 
 
 class HttpServer:
@@ -75,15 +125,21 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self.port = 0
 
-    async def start(self) -> int:
+    async def start(self, *, port: int = 0, encryption: ssl.SSLContext | None = None) -> int:
         """
         Listen.
+
+        Args:
+            port: 0 for any that is free.
+            encryption: TLS or nothing, where it is given.
 
         Returns:
             The port.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self._handler, self._connections), "127.0.0.1", 0)
+        self._server = await loop.create_server(
+            lambda: _Connection(self._handler, self._connections), "127.0.0.1", port, ssl=encryption
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self.port
 
@@ -149,6 +205,14 @@ class _Connection(asyncio.Protocol):
         assert self._request is not None
         self._request.fields.append((name, value))
 
+    def on_headers_complete(self) -> None:
+        assert self._request is not None
+        waits = any(
+            name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in self._request.fields
+        )
+        if waits and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def on_body(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > BODY_BYTES_MAX:
@@ -178,9 +242,37 @@ class _Connection(asyncio.Protocol):
         """
         if self._transport is None or request is not self._answering:
             return
-        self._answering = None
         head = _head(status, len(body), headers)
         self._transport.write(head if request.method == "HEAD" else head + body)
+        self._answered()
+
+    def begin(self, request: Request, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """
+        Write the head of an answer whose body comes in pieces.
+        """
+        if self._transport is not None and request is self._answering:
+            self._transport.write(_lines(status, "transfer-encoding: chunked", headers))
+
+    def write_piece(self, request: Request, piece: bytes, *, last: bool = False) -> None:
+        """
+        Write a piece of the answer that is under way.
+        """
+        if self._transport is None or request is not self._answering:
+            return
+        self._transport.write(piece)
+        if last:
+            self._answered()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """
+        How much of what was written is still here.
+        """
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _answered(self) -> None:
+        assert self._transport is not None
+        self._answering = None
         if not self._parser.should_keep_alive():
             self._transport.close()
         elif self._queue:
@@ -197,6 +289,14 @@ class _Connection(asyncio.Protocol):
 def _head(status: int, length: int, headers: Iterable[tuple[str, str]]) -> bytes:
     if status == 202 and not length and not headers:
         return b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}", f"content-length: {length}"]
+    return _lines(status, f"content-length: {length}" if status not in _WITHOUT_BODY else "", headers)
+
+
+_WITHOUT_BODY = (204, 304)
+
+
+def _lines(status: int, framing: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}"]
+    lines += [framing] if framing else []
     lines += [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

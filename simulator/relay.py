@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from simulator.relayed_connection import RelayedConnection, RelayFault, RelayTime, Side, SocketAddress
 
@@ -75,6 +77,32 @@ class Relay:
         self.fault = fault
         for connection in tuple(self._connections):
             connection.fault_changed()
+
+    async def take_fault(self, kind: str, value: Any) -> bool:
+        """
+        Break the line in the way that *kind* names, as a scenario has it.
+
+        Returns:
+            Whether it is a fault of lines.
+        """
+        match kind:
+            case "disconnect":
+                self.disconnect()
+            case "reset":
+                self.reset()
+            case "refuse":
+                await self.refuse(True)
+            case "blackhole":
+                self.set_fault(replace(self.fault, blackhole=True))
+            case "pause":
+                self.set_fault(replace(self.fault, pause=True))
+            case "latency":
+                self.set_fault(replace(self.fault, latency_s=float(value)))
+            case "rate":
+                self.set_fault(replace(self.fault, rate_bytes_s=float(value)))
+            case _:
+                return False
+        return True
 
     def disconnect(self) -> None:
         """

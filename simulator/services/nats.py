@@ -11,7 +11,6 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,25 +125,9 @@ class EmbeddedNats(Service):
         if kind == "kill":
             await self._kill_server()
             return
-        relay = self._relay
-        assert relay is not None, "a service that is faulted has a relay"
-        match kind:
-            case "disconnect":
-                relay.disconnect()
-            case "reset":
-                relay.reset()
-            case "refuse":
-                await relay.refuse(True)
-            case "blackhole":
-                relay.set_fault(replace(relay.fault, blackhole=True))
-            case "pause":
-                relay.set_fault(replace(relay.fault, pause=True))
-            case "latency":
-                relay.set_fault(replace(relay.fault, latency_s=float(value)))
-            case "rate":
-                relay.set_fault(replace(relay.fault, rate_bytes_s=float(value)))
-            case _:
-                raise SimulatorError(f"service {self.name}: nats knows no fault {kind!r}")
+        assert self._relay is not None, "a service that is faulted has a relay"
+        if not await self._relay.take_fault(kind, value):
+            raise SimulatorError(f"service {self.name}: nats knows no fault {kind!r}")
 
     async def heal(self) -> None:
         """See Service."""

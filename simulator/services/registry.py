@@ -12,6 +12,7 @@ from simulator.services.service import Service
 
 BUILT_IN = {
     "nats": "simulator.services.nats:EmbeddedNats",
+    "s3": "simulator.services.s3:EmbeddedS3",
 }
 
 ENTRY_POINT_GROUP = "gatesim.services"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 SocketAddress = tuple[str, int]
@@ -18,6 +19,11 @@ class ServiceTime(Protocol):
     """
     What services need of the scenario's time.
     """
+
+    def now(self) -> datetime:
+        """
+        The instant, in UTC and aware.
+        """
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """
@@ -42,6 +48,8 @@ class Stimulus(NamedTuple):
     """Where to, in the service's own words: (("subject", "foo"),)."""
     payload: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    verb: str = "publish"
+    """What is asked of the service: the kind of the step."""
 
     def get(self, name: str) -> str:
         """
@@ -140,7 +148,7 @@ class Service(ABC):
     @abstractmethod
     async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
         """
-        Publish *stimuli* in order; returns once the service has them for certain, or why it has not.
+        Publish *stimuli* in order, each by its verb; returns once the service has them for certain, or why it has not.
         """
 
     @abstractmethod
@@ -160,6 +168,18 @@ class Service(ABC):
         """
         Whether a configuration with that *text* listens to what *stimulus* is published to.
         """
+
+    def mark_of(self, stimulus: Stimulus) -> bytes:
+        """
+        By what the event that *stimulus* makes is known as its own: the payload, where events carry that as it is.
+        """
+        return stimulus.payload
+
+    def mark_in(self, payload: bytes) -> bytes:
+        """
+        The same, read from an event's payload.
+        """
+        return payload
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """

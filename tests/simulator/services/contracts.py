@@ -7,6 +7,8 @@ A new service, or a new provider of one, joins by one more entry in CONTRACTS.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from typing import Any
 
 from simulator.services.nats import EmbeddedNats
 from simulator.services.nats_shape import SHAPE as NATS
+from simulator.services.s3 import EmbeddedS3
+from simulator.services.s3_shape import SHAPE as S3
 from simulator.services.service import Service, SocketAddress, Stimulus
 from simulator.services.shapes import ServiceShape
 
@@ -40,8 +44,15 @@ class Contract:
     """Whether a payload is that of a fence."""
     setups: tuple[Mapping[str, Any], ...] = field(default=({},))
     """Set-ups of which each has to start, publish and stop."""
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    """The set-up where none is asked for."""
     lasting: Mapping[str, Any] | None = None
     """A set-up whose data outlives a kill; None where there is none."""
+
+    is_process: bool = True
+    """Whether it runs in a process of its own."""
+    greeting: bytes = b""
+    """What a client says first, where the service does not."""
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +82,78 @@ async def _nats_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue
         await client.close()
 
 
+_S3_TEXT = """\
+s3EventConfig:
+  endpoint: minio.argo-events:9000
+  bucket: contract
+  event: s3:ObjectCreated:Put
+  filter: {prefix: in/}
+insecure: true
+"""
+_LISTEN = b"GET /contract?prefix=in/&events=s3:ObjectCreated:Put HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@asynccontextmanager
+async def _s3_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
+    """
+    Gives the bytes of each object that is put.
+    """
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    reader, writer = await asyncio.open_connection(*endpoint, limit=2**20)
+    writer.write(_LISTEN)
+    assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+
+    async def take() -> None:
+        line = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            line += (await reader.readexactly(size + 2))[:-2]
+            if line.endswith(b"\n"):
+                for record in json.loads(line)["Records"]:
+                    received.put_nowait(await _object_of(record, endpoint))
+                line = b""
+
+    taking = asyncio.create_task(take())
+    try:
+        yield received
+    finally:
+        taking.cancel()
+        writer.transport.abort()
+        await asyncio.wait({taking})
+
+
+async def _object_of(record: dict[str, Any], endpoint: SocketAddress) -> bytes:
+    if "s3" not in record:
+        return json.dumps(record).encode()
+    reader, writer = await asyncio.open_connection(*endpoint, limit=2**20)
+    key = record["s3"]["object"]["key"].replace("%2F", "/")
+    writer.write(f"GET /contract/{key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    _, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return body
+
+
+_numbers = itertools.count()
+
+
+def _put(payload: bytes) -> Stimulus:
+    return Stimulus((("bucket", "contract"), ("key", f"in/{next(_numbers)}")), payload, verb="put")
+
+
 CONTRACTS = (
+    Contract(
+        name="s3-embedded",
+        service=EmbeddedS3,
+        shape=S3,
+        text=_S3_TEXT,
+        other_text=_S3_TEXT.replace("in/", "out/"),
+        listen=_s3_listener,
+        stimulus=_put,
+        fence=lambda payload: b"gatesim-fence" in payload,
+        setups=({"buckets": ["contract"]}, {"buckets": ["contract"], "users": {"me": "secret"}}),
+        usual={"buckets": ["contract"]},
+        is_process=False,
+        greeting=_LISTEN,
+    ),
     Contract(
         name="nats-embedded",
         service=EmbeddedNats,
