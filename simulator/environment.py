@@ -24,6 +24,7 @@ from simulator.scenario_time import ScenarioTime
 from simulator.sensor import RecordingSensor
 from simulator.services.registry import service_class
 from simulator.services.service import Service
+from simulator.services.shapes import service_of
 from simulator.virtual_clock import VirtualClock
 
 T = TypeVar("T")
@@ -172,6 +173,13 @@ class Environment:
         Names of the gateways that dispatch to *watcher*.
         """
         return frozenset(name for name, head in self.heads().items() if watcher in watcher_names(head))
+
+    def service_for(self, gateway: Gateway) -> Service | None:
+        """
+        The first service of the type that *gateway* listens to; None where there is none.
+        """
+        wanted = service_of(gateway.type)
+        return next((service for service in self.services.values() if service.type == wanted), None)
 
     def upstream_first(self) -> list[GatewayUnderTest]:
         """

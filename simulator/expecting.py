@@ -5,7 +5,7 @@ Expecting: how an `expect` step waits, judges, proves, and says what it missed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from simulator.environment import Environment, Pending
@@ -18,6 +18,7 @@ from simulator.outcomes import StepFailed, StepInconclusive
 from simulator.proofs import prove_quiet
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Expect, ResponseMatch
+from simulator.services.service import Stimulus
 
 RESPONSE_LIMIT_S = 60.0
 """An answer is waited for so long in scenario time, unless `within` says otherwise."""
@@ -170,11 +171,17 @@ def _is_altered(judgement: Judgement, environment: Environment) -> bool:
     """
     if judgement.nearest is None or not all(m.path.partition(".")[0] == "data" for m in judgement.mismatches):
         return False
+    data, services = judgement.nearest.event.data, environment.services.values()
+    marks = {data, *(service.mark_in(data) for service in services)}
     published = {
-        observation.facts[3]
-        for observation in environment.ledger.observations(kinds=frozenset({"published", "requested"}))
-    }
-    return bool(published) and judgement.nearest.event.data not in published
+        environment.services[facts[1]].mark_of(Stimulus(facts[2], facts[3], verb=facts[5]))
+        for facts in _facts_of(environment, "published")
+    } | {facts[3] for facts in _facts_of(environment, "requested")}
+    return bool(published) and marks.isdisjoint(published)
+
+
+def _facts_of(environment: Environment, kind: str) -> Iterator[tuple[Any, ...]]:
+    return (observation.facts for observation in environment.ledger.observations(kinds=frozenset({kind})))
 
 
 def _judge_offered(expect: Expect, environment: Environment) -> Judgement:

@@ -92,11 +92,11 @@ async def _removed_are_silent(environment: Environment) -> Proof | None:
 
 
 async def _absent(environment: Environment, removed: Removed) -> bool | None:
-    for service in environment.services.values():
-        if service.type == removed.gateway.type:
-            living = [text for texts in environment.configurations.values() for text in texts.values()]
-            return await service.absent(removed.text, living)
-    return None
+    service = environment.service_for(removed.gateway)
+    if service is None:
+        return None
+    living = [text for texts in environment.configurations.values() for text in texts.values()]
+    return await service.absent(removed.text, living)
 
 
 async def _fenced(environment: Environment) -> bool:
@@ -129,7 +129,5 @@ async def _fenced(environment: Environment) -> bool:
 
 async def _send_fence(environment: Environment, head: Gateway, text: str, mark: str) -> bool:
     environment.progress.fences.add(mark)
-    for service in environment.services.values():
-        if service.type == head.type:
-            return await service.fence(text, mark)
-    return False
+    service = environment.service_for(head)
+    return service is not None and await service.fence(text, mark)

@@ -23,13 +23,14 @@ from simulator.scenario_file.scenario import (
     Heal,
     LoadedStep,
     Parallel,
-    Publish,
     Repeat,
     Request,
     Restart,
+    ServiceStep,
     Signal,
     WatcherStep,
 )
+from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.sensor import Behaviour
 from simulator.services.service import Published, Service, Stimulus
 from simulator.services.webhook import ports_of
@@ -84,11 +85,11 @@ async def _parallel(body: Parallel, environment: Environment) -> None:
         await task
 
 
-async def _publish(body: Publish, environment: Environment) -> None:
+async def _have_taken(body: ServiceStep, environment: Environment) -> None:
     service = _service_for(body, environment)
     coordinates = tuple((name, str(value)) for name, value in body.coordinates.items())
-    stimulus = Stimulus(coordinates, body.payload, tuple(body.headers.items()))
-    publishing = environment.own(_published(service, stimulus, body, environment), f"publish to {service.name}")
+    stimulus = Stimulus(coordinates, body.payload, tuple(body.fields.items()), body.verb)
+    publishing = environment.own(_published(service, stimulus, body, environment), f"{body.verb} to {service.name}")
     if body.as_ is not None:
         pending = environment.progress.pending[body.as_] = Pending(-1, environment.clock.elapsed(), publishing)
         environment.answered_when_done(pending)
@@ -98,17 +99,17 @@ async def _publish(body: Publish, environment: Environment) -> None:
         raise StepFailed("not-published", f"{service.name}: {response.cause}")
 
 
-async def _published(service: Service, stimulus: Stimulus, body: Publish, environment: Environment) -> Response:
-    published: Published = await service.publish([stimulus] * body.count)
-    for _ in range(body.count):
+async def _published(service: Service, stimulus: Stimulus, body: ServiceStep, environment: Environment) -> Response:
+    published: Published = await service.publish([stimulus] * body.times)
+    for _ in range(body.times):
         number = environment.progress.stimuli
-        facts = (number, service.name, stimulus.coordinates, stimulus.payload, published.cause)
+        facts = (number, service.name, stimulus.coordinates, stimulus.payload, published.cause, body.verb)
         environment.ledger.record("published", *facts)
         environment.stimulated()
     return Response(200 if published.taken else None, (), b"", published.cause)
 
 
-def _service_for(body: Publish, environment: Environment) -> Service:
+def _service_for(body: ServiceStep, environment: Environment) -> Service:
     services = environment.services
     if body.to is not None:
         return services[body.to]
@@ -265,7 +266,7 @@ def _behave(body: WatcherStep, environment: Environment) -> None:
 
 
 _TAKERS: dict[type, Callable[[Any, Environment], Awaitable[None]]] = {
-    Publish: _publish,
+    **dict.fromkeys(SERVICE_STEPS.values(), _have_taken),
     Request: _request,
     EditConfigMap: _edit_config_map,
     Advance: _advance,

@@ -23,6 +23,12 @@ steps:
     "publish": """\
 - publish: {subject: orders, data: {order: 7}}
 """,
+    "put": """\
+- put: {bucket: orders, key: new/7.json, data: {order: 7}, headers: {Content-Type: application/json}}
+""",
+    "remove": """\
+- remove: {bucket: orders, key: new/7.json}
+""",
     "request": """\
 - request: {path: /foo, data: {ref: main}, headers: {X-GitHub-Event: push}}
 - expect: {response: {status: 200}}

@@ -14,8 +14,9 @@ from simulator.commands.examples import EXPECT_EXAMPLES, HEAD_EXAMPLES, STEP_EXA
 from simulator.judging.matchers import PLACEHOLDERS, TYPES
 from simulator.requirements import Requirement, catalogue, known_ids
 from simulator.scenario_file.key_words import default_words, rule_words, type_words
-from simulator.scenario_file.scenario import Advance, Expect, Head, Parallel, Publish, Repeat, ServiceSetup
+from simulator.scenario_file.scenario import Advance, Expect, Head, Parallel, Repeat, ServiceSetup
 from simulator.scenario_file.shape import Shape
+from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.scenario_file.step_loader import KINDS, SHAPE_OF
 from simulator.scenario_file.wording import keys_of, shape_of
 from simulator.scenario_file.yaml_source import close_to
@@ -100,7 +101,9 @@ def topic_names() -> Iterator[str]:
         yield from _names_below(kind, SHAPE_OF.get(kind))
     yield from (f"repeat.{entry.name}" for entry in _ROUND_KEYS)
     for shape in SHAPES.values():
-        yield from (f"publish.{key}" for key in (keys_of(shape.publish) if shape.publish else ()))
+        for verb in SERVICE_STEPS:
+            own = shape.takes(verb)
+            yield from (f"{verb}.{key}" for key in (keys_of(own) if own is not None else ()))
         yield from (f"services.{shape.type}.{key}" for key in keys_of(shape.setup))
     yield from (verdict.value for verdict in Verdict)
     yield from (*FAILURE_CLASSES, *OTHER_CLASSES)
@@ -216,11 +219,19 @@ def _step(kind: str, rest: list[str]) -> Topic | None:
         return found and Topic(f"repeat.{rest[0]}", found.text, kind_of_value, True, example=STEP_EXAMPLES["repeat"])
     if model is None:
         return None
-    if kind == "publish" and rest[0] not in keys_of(Publish):
-        publishers = {name: shape.publish for name, shape in SHAPES.items() if shape.publish is not None}
-        own = next((model for model in publishers.values() if rest[0] in keys_of(model)), None)
-        return _below(own, rest, "publish") if own is not None else None
+    if kind in SERVICE_STEPS and rest[0] not in keys_of(model):
+        own = next((model for _, model in _takers(kind) if rest[0] in keys_of(model)), None)
+        return _below(own, rest, kind) if own is not None else None
     return _below(model, rest, kind)
+
+
+def _takers(verb: str) -> Iterator[tuple[str, type[Shape]]]:
+    """
+    The types of service that take a step of that kind, each with its own keys of it.
+    """
+    for name, shape in SHAPES.items():
+        if (model := shape.takes(verb)) is not None:
+            yield name, model
 
 
 def _step_class(kind: str) -> type:
@@ -235,9 +246,8 @@ def _whole_step(kind: str, model: type[Shape] | None) -> Topic:
         return replace(made, type=types[kind], entries=entries, entries_title="Keys" if entries else "")
     own = tuple(
         entry._replace(text=f"{entry.text} ({name})")
-        for name, shape in SHAPES.items()
-        if kind == "publish" and shape.publish is not None
-        for entry in _entries(shape.publish)
+        for name, own_keys in _takers(kind)
+        for entry in _entries(own_keys)
     )
     rules = rule_words(model.key_rules)
     return replace(made, type="a mapping", entries=(*own, *_entries(model)), entries_title="Keys", rules=rules)

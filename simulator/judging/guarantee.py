@@ -11,7 +11,8 @@ from simulator.environment import Environment, watcher_names
 from simulator.judging.checkers import Got, Path, Sent, check, judge_findings
 from simulator.ledger import AcceptedEvent
 from simulator.scenario_file.scenario import Gateway
-from simulator.services.service import Stimulus
+from simulator.services.service import Service, Stimulus
+from simulator.services.shapes import service_of
 from simulator.services.webhook import hears
 from simulator.verdict import Reason
 
@@ -42,11 +43,12 @@ def _paths(environment: Environment, ordered_per: str | None) -> Iterator[Path]:
     sent = list(_sent(environment))
     for gateway in environment.scenario.gateways:
         by_source = _by_source(environment, gateway)
+        service = environment.service_for(gateway)
         for key, texts in _texts(environment, gateway).items():
             meant = [stimulus for stimulus, hearing in sent if any(hearing(environment, gateway, t) for t in texts)]
             for watcher in sorted(watcher_names(gateway) & environment.sensors.keys()):
                 events = by_source[f"{gateway.name}/{key}", watcher]
-                got = [_got(event, ordered_per) for event in events]
+                got = [_got(event, ordered_per, service) for event in events]
                 yield Path(f"{gateway.name}/{key} -> {watcher}", meant, got)
 
 
@@ -78,7 +80,7 @@ class _Hearing:
             return gateway.name == self._gateway and hears(text, str(self._place))
         service = environment.services[self._service]
         assert isinstance(self._place, Stimulus)
-        return service.type == gateway.type and service.covers(text, self._place)
+        return service.type == service_of(gateway.type) and service.covers(text, self._place)
 
 
 def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
@@ -90,8 +92,9 @@ def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
             line = facts[1]
         elif observation.kind == "published" and not facts[4]:
             coordinates = tuple((name, value) for name, value in facts[2])
-            stimulus = Stimulus(coordinates, facts[3])
-            yield Sent(facts[0], facts[3], line), _Hearing(facts[1], "", stimulus)
+            stimulus = Stimulus(coordinates, facts[3], verb=facts[5])
+            mark = environment.services[facts[1]].mark_of(stimulus)
+            yield Sent(facts[0], mark, line), _Hearing(facts[1], "", stimulus)
         elif observation.kind == "requested":
             sent = Sent(facts[0], facts[3], line, owed=facts[0] in confirmed)
             yield sent, _Hearing(None, facts[1], facts[2])
@@ -105,6 +108,7 @@ def _by_source(environment: Environment, gateway: Gateway) -> defaultdict[tuple[
     return events
 
 
-def _got(event: AcceptedEvent, ordered_per: str | None) -> Got:
+def _got(event: AcceptedEvent, ordered_per: str | None, service: Service | None) -> Got:
     order_key = event.event.attributes.get(ordered_per, "") if ordered_per is not None else ""
-    return Got(event.event.data, event.event.attributes.get("id", ""), order_key)
+    mark = service.mark_in(event.event.data) if service is not None else event.event.data
+    return Got(mark, event.event.attributes.get("id", ""), order_key)

@@ -20,9 +20,9 @@ from simulator.scenario_file.scenario import (
     Gateway,
     Heal,
     LoadedStep,
-    Publish,
     Request,
     Restart,
+    ServiceStep,
     Signal,
     VirtualTime,
     WatcherStep,
@@ -147,7 +147,7 @@ class _StepNames:
 
 
 def _as_of(step: LoadedStep) -> str | None:
-    return step.body.as_ if isinstance(step.body, Publish | Request) else None
+    return step.body.as_ if isinstance(step.body, ServiceStep | Request) else None
 
 
 def _lint_step(step: LoadedStep, draft: Draft, names: _StepNames, check: Check) -> None:

@@ -33,9 +33,12 @@ from simulator.scenario_file.step import (
     FaultReply,
     Heal,
     Publish,
+    Put,
     Refuse,
+    Remove,
     Request,
     Restart,
+    ServiceStep,
     Signal,
     WatcherStep,
 )
@@ -71,7 +74,7 @@ class Parallel:
 
 
 StepBody = (
-    Publish
+    ServiceStep
     | Request
     | EditConfigMap
     | Advance
@@ -167,7 +170,9 @@ __all__ = [
     "Parallel",
     "Provider",
     "Publish",
+    "Put",
     "Refuse",
+    "Remove",
     "Repeat",
     "Request",
     "Requires",
@@ -176,6 +181,7 @@ __all__ = [
     "Scenario",
     "Sensor",
     "ServiceSetup",
+    "ServiceStep",
     "Signal",
     "StepBody",
     "VirtualTime",

@@ -4,17 +4,19 @@ The JSON Schema of scenario files, draft-07, made from the shapes that check the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from inspect import getdoc
 from typing import Any
 
 from simulator.scenario_file.key_words import schema_of
-from simulator.scenario_file.scenario import Advance, Head, Publish, ServiceSetup
+from simulator.scenario_file.scenario import Advance, Head, ServiceSetup
 from simulator.scenario_file.shape import Shape
+from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.scenario_file.step_loader import ROUNDS_MAX, SHAPE_OF
 from simulator.scenario_file.wording import nullable_keys, shape_of
-from simulator.services.shapes import SHAPES
+from simulator.services.shapes import SHAPES, ServiceShape
 
 Schema = dict[str, Any]
 
@@ -115,10 +117,11 @@ def _cleaned(schema: Any) -> Any:
 
 
 def _step_schema(definitions: Schema) -> Schema:
-    publish = definitions[Publish.__name__]
-    for key, inner in _service_keys("publish", definitions).items():
-        publish["properties"].setdefault(key, inner)
-    publish["additionalProperties"] = False
+    for verb, step in SERVICE_STEPS.items():
+        whole = definitions[step.__name__]
+        for key, inner in _service_keys(partial(ServiceShape.takes, verb=verb), definitions).items():
+            whole["properties"].setdefault(key, inner)
+        whole["additionalProperties"] = False
     advance = _shape_schema(Advance, definitions)["properties"]["seconds"]
     properties: Schema = {kind: {"$ref": f"#/definitions/{shape.__name__}"} for kind, shape in SHAPE_OF.items()}
     properties["advance"] = {**_with_templates(advance), "description": getdoc(Advance)}
@@ -147,23 +150,39 @@ def _step_schema(definitions: Schema) -> Schema:
     }
 
 
-def _service_keys(part: str, definitions: Schema) -> Schema:
+def _service_keys(part: Callable[[ServiceShape], type[Shape] | None], definitions: Schema) -> Schema:
     """
-    The keys that any service takes of its own in `publish` or `setup`.
+    The keys that any service takes of its own, in a step or under `services`.
     """
     found: Schema = {}
     for shape in SHAPES.values():
-        model: type[Shape] | None = getattr(shape, part)
+        model = part(shape)
         if model is not None:
             for key, inner in _shape_schema(model, definitions)["properties"].items():
-                known = found.get(key)
-                found[key] = inner if known in (None, inner) else {"anyOf": [known, inner]}
+                found[key] = _either(found[key], inner) if key in found else inner
     return found
+
+
+def _either(one: Schema, other: Schema) -> Schema:
+    """
+    The schema of a key that two services take, each in its own way, with what both say of it.
+    """
+    if one == other:
+        return one
+    texts = dict.fromkeys(each["description"] for each in (one, other))
+    ways = [each for kind in (one, other) for each in kind.get("anyOf", [_without_words(kind)])]
+    unlike = [way for number, way in enumerate(ways) if way not in ways[:number]]
+    said: Schema = {"description": " Or: ".join(texts)}
+    return {**unlike[0], **said} if len(unlike) == 1 else {"anyOf": unlike, **said}
+
+
+def _without_words(schema: Schema) -> Schema:
+    return {key: inner for key, inner in schema.items() if key not in ("description", "examples")}
 
 
 def _services_schema(definitions: Schema, around: Schema) -> Schema:
     setup = definitions[ServiceSetup.__name__]
-    for key, inner in _service_keys("setup", definitions).items():
+    for key, inner in _service_keys(lambda shape: shape.setup, definitions).items():
         setup["properties"].setdefault(key, inner)
     setup["additionalProperties"] = False
     return around

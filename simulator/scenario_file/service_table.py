@@ -12,7 +12,7 @@ from simulator.scenario_file.draft import ConfigText
 from simulator.scenario_file.scenario import Gateway, Head, ServiceSetup
 from simulator.scenario_file.wording import Check, keys_of
 from simulator.scenario_file.yaml_source import close_to
-from simulator.services.shapes import SHAPES, ServiceShape, address_of
+from simulator.services.shapes import SHAPES, ServiceShape, address_of, service_of
 
 _COMMON_KEYS = tuple(keys_of(ServiceSetup))
 
@@ -42,7 +42,7 @@ def services_of(head: Head, gateways: Sequence[Gateway], check: Check) -> dict[s
         check.shape(shape.setup, setup.setup, ("services", name), more_keys=_COMMON_KEYS)
         found[name] = ServiceEntry(name, setup.model_copy(update={"type": type_name}), shape)
     if not head.services:
-        for type_name in dict.fromkeys(gateway.type for gateway in gateways):
+        for type_name in dict.fromkeys(service_of(gateway.type) for gateway in gateways):
             shape = SHAPES.get(type_name)
             if shape is not None and shape.runs:
                 found[type_name] = ServiceEntry(type_name, ServiceSetup(type=type_name), shape)
@@ -75,7 +75,7 @@ def addressed(
         name: dict.fromkeys(address for address, owner in owners.items() if owner == name) for name in services
     }
     for text in texts:
-        shape = SHAPES.get(text.gateway.type)
+        shape = SHAPES.get(service_of(text.gateway.type))
         if shape is None or not shape.address_key:
             continue
         for address in shape.addresses_in(text.parsed):

@@ -5,7 +5,8 @@ Step: what each kind of step of a scenario file says; frozen, without behaviour.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -24,7 +25,7 @@ _AS = "A name for it; the step then does not wait, and `expect: {response: {of: 
 
 class _Payload(Shape):
     """
-    What `publish` and `request` share: a payload in one of three forms.
+    What steps that send something share: a payload in one of three forms.
     """
 
     may_be_empty = frozenset({"data"})
@@ -45,29 +46,101 @@ class _Payload(Shape):
         return json_bytes(self.data) if "data" in self.model_fields_set else b""
 
 
-class Publish(_Payload):
+class ServiceStep(Shape):
     """
-    Have a service hand on a message. Beside these keys each service takes its own, such as `subject`.
+    What all steps share that a service takes. Beside these keys each service takes its own.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, alias_generator=to_camel)
 
+    verb: ClassVar[str]
+    """What is asked of the service: the kind of the step."""
+
     to: str | None = Field(default=None, description=f"{_SERVICE} May be left out where only one fits.")
+    as_: str | None = Field(default=None, alias="as", description=_AS)
+    may_fail: bool = Field(default=False, description="A service that does not take it does not fail the step.")
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        """
+        The service's own keys: for NATS `subject` and `replyTo`, for S3 `bucket` and `key`.
+        """
+        return dict(self.model_extra or {})
+
+    @property
+    def payload(self) -> bytes:
+        """
+        The bytes that go with it; empty for none.
+        """
+        return b""
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """
+        The headers that go with it.
+        """
+        return {}
+
+    @property
+    def times(self) -> int:
+        """
+        How often the same is done.
+        """
+        return 1
+
+
+class Publish(_Payload, ServiceStep):
+    """
+    Have a service hand on a message. Beside these keys each service takes its own, such as `subject`.
+    """
+
+    verb = "publish"
+
     headers: TextMap = Field(default={}, description="Message headers.")
     count: int = Field(default=1, ge=1, le=1_000_000, description="The same message so many times.")
-    as_: str | None = Field(default=None, alias="as", description=_AS)
-    may_fail: bool = Field(
-        default=False, description="A service that does not take the message does not fail the step."
+
+    key_rules = (OneOf(PAYLOAD_KEYS, what="a payload"),)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """See ServiceStep."""
+        return self.headers
+
+    @property
+    def times(self) -> int:
+        """See ServiceStep."""
+        return self.count
+
+
+class Put(_Payload, ServiceStep):
+    """
+    Store an object. Beside these keys each service takes its own, such as `bucket` and `key`.
+    """
+
+    verb = "put"
+
+    headers: TextMap = Field(
+        default={}, description="Headers of the object.", examples=[{"Content-Type": "text/plain"}]
     )
 
     key_rules = (OneOf(PAYLOAD_KEYS, what="a payload"),)
 
     @property
-    def coordinates(self) -> dict[str, Any]:
-        """
-        The service's own keys: for NATS `subject` and `replyTo`.
-        """
-        return dict(self.model_extra or {})
+    def fields(self) -> Mapping[str, str]:
+        """See ServiceStep."""
+        return self.headers
+
+
+class Remove(ServiceStep):
+    """
+    Remove an object that a service stores. Beside these keys each service takes its own, such as `bucket` and `key`.
+    """
+
+    verb = "remove"
+
+
+SERVICE_STEPS: Mapping[str, type[ServiceStep]] = {step.verb: step for step in (Publish, Put, Remove)}
+"""Every kind of step that a service takes, by its verb. A service's shape names the keys of its own for each."""
 
 
 class Request(_Payload):
@@ -289,15 +362,19 @@ __all__ = [
     "BEHAVIOURS",
     "FAULTS",
     "PAYLOAD_KEYS",
+    "SERVICE_STEPS",
     "Advance",
     "EditConfigMap",
     "Fault",
     "FaultReply",
     "Heal",
     "Publish",
+    "Put",
     "Refuse",
+    "Remove",
     "Request",
     "Restart",
+    "ServiceStep",
     "Signal",
     "WatcherStep",
 ]

@@ -22,21 +22,22 @@ from simulator.scenario_file.scenario import (
     Heal,
     LoadedStep,
     Parallel,
-    Publish,
     Repeat,
     Request,
     Restart,
+    ServiceStep,
     Signal,
     WatcherStep,
 )
 from simulator.scenario_file.shape import Shape, kind_of
+from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.scenario_file.templates import ROUND, Names, Templates, names_in
 from simulator.scenario_file.wording import Check, keys_of
 from simulator.scenario_file.yaml_source import Path, Tree, close_to
 from simulator.services.shapes import ServiceShape
 
 SHAPE_OF: Mapping[str, type[Shape]] = {
-    "publish": Publish,
+    **SERVICE_STEPS,
     "request": Request,
     "configMap": EditConfigMap,
     "fault": Fault,
@@ -50,7 +51,6 @@ KINDS = (*SHAPE_OF, "advance", "repeat", "parallel")
 """Every kind of step."""
 
 ROUNDS_MAX = 10_000_000
-_PUBLISH_KEYS = frozenset(keys_of(Publish))
 
 
 class StepLoader:
@@ -146,24 +146,26 @@ class StepLoader:
         return step
 
     def _body(self, kind: str, raw: Any, check: Check) -> Any:
-        if kind == "publish":
-            return self._publish(raw, check)
+        if kind in SERVICE_STEPS:
+            return self._of_service(kind, raw, check)
         if kind == "advance":
             return _advance(raw, check)
         return check.shape(SHAPE_OF[kind], raw, (kind,))
 
-    def _publish(self, raw: Any, check: Check) -> Publish | None:
-        if not isinstance(raw, dict):
-            check.shape(Publish, raw, _PUBLISH)
-            return None
-        if self._services is None:
-            return check.shape(Publish, raw, _PUBLISH)
-        own = {key: value for key, value in raw.items() if key not in _PUBLISH_KEYS}
+    def _of_service(self, verb: str, raw: Any, check: Check) -> ServiceStep | None:
+        """
+        A step that a service takes, with the keys of its own.
+        """
+        model = SERVICE_STEPS[verb]
+        if not isinstance(raw, dict) or self._services is None:
+            return check.shape(model, raw, (verb,))
+        known = keys_of(model)
+        own = {key: value for key, value in raw.items() if key not in known}
         before = len(check.problems)
-        target = _target(raw, own, self._services, check)
-        body: Publish | None = check.shape(Publish, raw if target is None else {**raw, "to": target}, _PUBLISH)
-        if target is not None and (shape := self._services[target].publish) is not None:
-            check.shape(shape, own, _PUBLISH, more_keys=sorted(_PUBLISH_KEYS))
+        target = _target(verb, raw, own, self._services, check)
+        body: ServiceStep | None = check.shape(model, raw if target is None else {**raw, "to": target}, (verb,))
+        if target is not None and (shape := self._services[target].takes(verb)) is not None:
+            check.shape(shape, own, (verb,), more_keys=sorted(known))
         return body if len(check.problems) == before else None
 
     def _repeat(self, raw: dict[str, Any], tree: Tree, path: Path, i: int | None) -> LoadedStep | None:
@@ -224,7 +226,6 @@ def _parallel_step(branches: tuple[tuple[LoadedStep, ...], ...], raw: Any, tree:
     return LoadedStep("parallel", Parallel(branches), tree.line, tree.column, raw, rerender, path)
 
 
-_PUBLISH: Path = ("publish",)
 _STEP_HINT = "such as `- advance: 30s`"
 _REPEAT_HINT = "such as `repeat: {times: 3, steps: [...]}`"
 
@@ -253,47 +254,56 @@ def _offered(name: str, known: list[str]) -> str:
 
 
 def _target(
-    raw: dict[str, Any], own: Mapping[str, Any], services: Mapping[str, ServiceShape], check: Check
+    verb: str, raw: dict[str, Any], own: Mapping[str, Any], services: Mapping[str, ServiceShape], check: Check
 ) -> str | None:
     """
-    The name of the service that a `publish` is meant for; None where that is a problem.
+    The name of the service that a step is meant for; None where that is a problem.
     """
-    takers = {name: shape for name, shape in services.items() if shape.publish is not None}
+    takers = {name: shape for name, given in services.items() if (shape := given.takes(verb)) is not None}
     if "to" in raw:
-        return _named(raw["to"], services, check)
+        return _named(verb, raw["to"], services, check)
     if not takers:
-        check.key(_PUBLISH, "there is no service to publish to", "name one under `services`, or send a `request`")
+        check.key((verb,), *_NOBODY.get(verb, (f"no service takes `{verb}`", "name one that does under `services`")))
         return None
     fitting = list(takers) if len(takers) == 1 else [name for name, shape in takers.items() if _fits(shape, own)]
     if len(fitting) == 1:
         return fitting[0]
     why = "several services fit" if fitting else "no service takes these keys"
     names = ", ".join(f"`to: {name}`" for name in fitting or takers)
-    check.key(_PUBLISH, f"`publish` lacks `to`: {why}", f"there are {names}")
+    check.key((verb,), f"`{verb}` lacks `to`: {why}", f"there are {names}")
     return None
 
 
-def _named(name: Any, services: Mapping[str, ServiceShape], check: Check) -> str | None:
+_NOBODY = {"publish": ("there is no service to publish to", "name one under `services`, or send a `request`")}
+"""What is said, and what would help, where there is no service that takes a step, by its verb."""
+
+
+def _named(verb: str, name: Any, services: Mapping[str, ServiceShape], check: Check) -> str | None:
     if not isinstance(name, str):
         return None
     if name not in services:
-        check.value((*_PUBLISH, "to"), f"no service is called `{name[:60]}`", _offered(name, list(services)))
+        check.value((verb, "to"), f"no service is called `{name[:60]}`", _offered(name, list(services)))
         return None
-    if services[name].publish is None:
-        problem = f"nothing can be published to `{name}`"
-        check.value((*_PUBLISH, "to"), problem, "send a `request` to a gateway")
+    if services[name].takes(verb) is None:
+        if verb == "publish":
+            problem, hint = f"nothing can be published to `{name}`", "send a `request` to a gateway"
+        else:
+            problem, hint = f"`{name}` takes no `{verb}`", f"it takes {_taken_by(services[name])}"
+        check.value((verb, "to"), problem, hint)
         return None
     return name
 
 
-def _fits(shape: ServiceShape, own: Mapping[str, Any]) -> bool:
+def _taken_by(shape: ServiceShape) -> str:
+    return ", ".join(f"`{verb}`" for verb in SERVICE_STEPS if shape.takes(verb) is not None) or "no steps"
+
+
+def _fits(shape: type[Shape], own: Mapping[str, Any]) -> bool:
     """
-    Whether a service takes a `publish` with exactly these keys of its own.
+    Whether a service whose own keys are *shape* takes a step with exactly these.
     """
-    assert shape.publish is not None
-    fields = shape.publish.model_fields
-    required = {field.alias or name for name, field in fields.items() if field.is_required()}
-    return required <= set(own) <= set(keys_of(shape.publish))
+    required = {field.alias or name for name, field in shape.model_fields.items() if field.is_required()}
+    return required <= set(own) <= set(keys_of(shape))
 
 
 def _advance(raw: Any, check: Check) -> Advance | None:

@@ -42,6 +42,8 @@ class Stimulus(NamedTuple):
     """Where to, in the service's own words: (("subject", "foo"),)."""
     payload: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    verb: str = "publish"
+    """What is asked of the service: the kind of the step."""
 
     def get(self, name: str) -> str:
         """
@@ -140,7 +142,7 @@ class Service(ABC):
     @abstractmethod
     async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
         """
-        Publish *stimuli* in order; returns once the service has them for certain, or why it has not.
+        Publish *stimuli* in order, each by its verb; returns once the service has them for certain, or why it has not.
         """
 
     @abstractmethod
@@ -160,6 +162,18 @@ class Service(ABC):
         """
         Whether a configuration with that *text* listens to what *stimulus* is published to.
         """
+
+    def mark_of(self, stimulus: Stimulus) -> bytes:
+        """
+        By what the event that *stimulus* makes is known as its own: the payload, where events carry that as it is.
+        """
+        return stimulus.payload
+
+    def mark_in(self, payload: bytes) -> bytes:
+        """
+        The same, read from an event's payload.
+        """
+        return payload
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """

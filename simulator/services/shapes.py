@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,16 @@ ENTRY_POINT_GROUP = "gatesim.services"
 """A distribution announces its own services here; the class it names carries its shape as `shape`."""
 
 _SUFFIX = "_shape.py"
+
+SERVED_BY = {"artifact": "s3"}
+"""Gateway types whose service has a name of its own."""
+
+
+def service_of(gateway_type: str) -> str:
+    """
+    The type of the service that gateways of *gateway_type* listen to.
+    """
+    return SERVED_BY.get(gateway_type, gateway_type)
 
 
 ShapeClass = type[Shape]
@@ -52,6 +62,14 @@ class ServiceShape:
     """The faults it can take."""
     runs: bool = True
     """Whether something is started for it."""
+    steps: Mapping[str, ShapeClass] = field(default_factory=dict)
+    """The other steps that it takes, by verb, each with its own keys of it."""
+
+    def takes(self, verb: str) -> ShapeClass | None:
+        """
+        Its own keys of a step of that kind; None where it takes none.
+        """
+        return self.publish if verb == "publish" else self.steps.get(verb)
 
     def addresses_in(self, configuration: Any) -> list[str]:
         """

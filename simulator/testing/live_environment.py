@@ -25,6 +25,7 @@ from simulator.runner import conclude
 from simulator.scenario_file.loader import load_text
 from simulator.scenario_file.scenario import Heal, LoadedStep, Scenario
 from simulator.scenario_file.source_text import SourceText
+from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.scenario_file.yaml_source import parse
 from simulator.scenario_file.yaml_text import as_yaml
 from simulator.services.webhook import ports_of
@@ -33,7 +34,7 @@ from simulator.testing.live_sensor import Event, LiveSensor, StepDidNotHold, eve
 from simulator.testing.loop_thread import LoopThread
 
 Keys = Mapping[str, Any]
-_REMEMBERED = ("publish", "request", "configMap")
+_REMEMBERED = (*SERVICE_STEPS, "request", "configMap")
 """Steps whose names later steps may use: what has an `as`, and configurations that came in."""
 
 
@@ -99,6 +100,20 @@ class LiveEnvironment:
         """
         __tracebackhide__ = True
         self.step("publish", _spelled(keys))
+
+    def put(self, **keys: Any) -> None:
+        """
+        Store an object: `env.put(bucket="orders", key="7.json", data={"order": 7})`.
+        """
+        __tracebackhide__ = True
+        self.step("put", _spelled(keys))
+
+    def remove(self, **keys: Any) -> None:
+        """
+        Remove an object: `env.remove(bucket="orders", key="7.json")`.
+        """
+        __tracebackhide__ = True
+        self.step("remove", _spelled(keys))
 
     def request(self, **keys: Any) -> Response | None:
         """

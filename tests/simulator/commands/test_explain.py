@@ -30,7 +30,7 @@ gateway:
   type: nats
   configMap: {{orders: "url: nats://nats.argo-events:4222\\nattributes: {{subject: orders}}"}}
   watchers: {{sensors: [{{name: audit}}, {{name: backup}}]}}
-services: {{nats: {{}}}}
+services: {{nats: {{}}, s3: {{}}}}
 """
 
 
@@ -98,6 +98,13 @@ def test_indices_and_the_word_steps_may_stand_in_a_path() -> None:
 def test_keys_of_a_service_are_found_under_its_steps_and_its_set_up() -> None:
     assert "subject" in {entry.name for entry in topic("steps.publish").entries}
     assert find_topic("services.nats.streams.subjects") is not None
+
+
+def test_keys_of_each_step_that_services_take_are_those_of_the_services_that_take_it() -> None:
+    assert {"bucket", "key"} <= {entry.name for entry in topic("steps.put").entries}
+    assert {"bucket", "key"} <= {entry.name for entry in topic("steps.remove").entries}
+    assert "bucket" not in {entry.name for entry in topic("steps.publish").entries}
+    assert topic("put.bucket").text == topic("remove.bucket").text
 
 
 def test_exit_codes_and_reasons_come_from_their_catalogues() -> None:

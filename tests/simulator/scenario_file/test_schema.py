@@ -48,6 +48,9 @@ def test_every_kind_of_step_and_every_key_is_there_with_a_description():
 
 def test_what_a_service_takes_can_be_completed():
     assert {"subject", "replyTo"} <= set(SCHEMA["definitions"]["Publish"]["properties"])
+    assert {"bucket", "key"} <= set(SCHEMA["definitions"]["Put"]["properties"])
+    assert {"bucket", "key"} <= set(SCHEMA["definitions"]["Remove"]["properties"])
+    assert "bucket" not in SCHEMA["definitions"]["Publish"]["properties"]
     assert {"streams", "users"} <= set(SCHEMA["definitions"]["ServiceSetup"]["properties"])
 
 

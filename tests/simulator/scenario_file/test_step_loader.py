@@ -144,3 +144,35 @@ def test_steps_are_checked_though_the_head_is_wrong():
         for problem in problems_of(with_steps("- advance: 5\n- publish: {subject: x, text: y}", f"{HEAD}tags: x\n"))
     ]
     assert found == [11, 13]
+
+
+STORES = TWO.replace("services:\n", "services:\n  c: {type: s3}\n")
+
+
+def test_a_step_goes_to_the_only_service_that_takes_its_kind():
+    put, remove = loaded(
+        with_steps(
+            "- put: {bucket: b, key: k, text: x, headers: {Content-Type: text/plain}}\n- remove: {bucket: b, key: k}",
+            STORES,
+        )
+    ).steps
+    assert (put.body.to, put.body.verb, put.body.coordinates) == ("c", "put", {"bucket": "b", "key": "k"})
+    assert (put.body.payload, dict(put.body.fields), put.body.times) == (b"x", {"Content-Type": "text/plain"}, 1)
+    assert (remove.body.to, remove.body.verb, remove.body.payload) == ("c", "remove", b"")
+
+
+@pytest.mark.parametrize(
+    ("head", "step", "problem", "hint"),
+    [
+        (TWO, "- put: {bucket: b, key: k, text: x}", "no service takes `put`", "name one that does under `services`"),
+        (STORES, "- put: {to: a, bucket: b, key: k, text: x}", "`a` takes no `put`", "it takes `publish`"),
+        (STORES, "- publish: {to: c, subject: s, text: x}", "nothing can be published to `c`", "send a `request` to a gateway"),
+        (STORES, "- put: {bucket: b, key: k}", "`put` lacks a payload", "write one of `data`, `text` and `base64`"),
+        (STORES, "- put: {bucket: b, text: x}", "`put` lacks `key`", "such as `key: 7.json`"),
+        (STORES, "- remove: {bucket: b, key: k, text: x}", "unknown key `text` in `remove`", "there are `bucket`, `key`, `as`, `mayFail`, `to`"),
+        (STORES, "- remove: {bukcet: b, key: k}", "unknown key `bukcet` in `remove`", "did you mean `bucket`?"),
+    ],
+)  # fmt: skip
+def test_a_step_that_no_service_can_take_is_told_so(head, step, problem, hint):
+    found = [(each.problem, each.hint) for each in problems_of(with_steps(step, head))]
+    assert (problem, hint) in found, found

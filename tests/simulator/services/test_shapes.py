@@ -9,11 +9,11 @@ import pytest
 
 from simulator.scenario_file.step import FAULTS
 from simulator.scenario_file.wording import keys_of
-from simulator.services.shapes import SHAPES, ServiceShape, address_of
+from simulator.services.shapes import SHAPES, ServiceShape, address_of, service_of
 
 
 def test_each_type_of_this_version_has_a_shape_under_its_name():
-    assert set(SHAPES) >= {"nats", "webhook", "clock"}
+    assert set(SHAPES) >= {"nats", "s3", "webhook", "clock"}
     assert {name: shape.type for name, shape in SHAPES.items()} == {name: name for name in SHAPES}
 
 
@@ -37,6 +37,35 @@ def test_nats_takes_a_subject_and_a_reply_subject():
     publish = SHAPES["nats"].publish
     assert publish is not None
     assert keys_of(publish) == ["subject", "replyTo"]
+
+
+def test_an_object_store_takes_puts_and_removals_and_no_messages():
+    shape = SHAPES["s3"]
+    assert shape.takes("publish") is None
+    for verb in ("put", "remove"):
+        taken = shape.takes(verb)
+        assert taken is not None
+        assert keys_of(taken) == ["bucket", "key"]
+    assert SHAPES["nats"].takes("put") is None
+
+
+def test_a_gateway_type_may_be_served_by_a_service_of_another_name():
+    assert (service_of("artifact"), service_of("nats")) == ("s3", "nats")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "addresses"),
+    [
+        ({"s3EventConfig": {"endpoint": "minio.argo-events:9000"}}, ["minio.argo-events:9000"]),
+        ({"S3eventconfig": {"Endpoint": "minio"}}, ["minio:443"]),
+        ({"s3EventConfig": {"endpoint": "minio"}, "insecure": True}, ["minio:80"]),
+        ({"s3EventConfig": {"endpoint": 5}}, []),
+        ({"s3EventConfig": ["endpoint"]}, []),
+        ("text", []),
+    ],
+)
+def test_the_endpoint_of_an_artifact_configuration_is_an_address(configuration, addresses):
+    assert SHAPES["s3"].addresses_in(configuration) == addresses
 
 
 @pytest.mark.parametrize(
