@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 SocketAddress = tuple[str, int]
@@ -18,6 +19,11 @@ class ServiceTime(Protocol):
     """
     What services need of the scenario's time.
     """
+
+    def now(self) -> datetime:
+        """
+        The instant; aware. For what a server of ours stamps.
+        """
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """
