@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
@@ -193,6 +192,8 @@ def _objects_in(file: Path) -> list[Any]:
     Raises:
         ValueError: It cannot be read.
     """
+    import yaml  # noqa: PLC0415 - scenarios are modelled without a parser
+
     try:
         documents = yaml.load_all(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return [document for document in documents if document is not None]
