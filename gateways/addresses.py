@@ -8,9 +8,22 @@ identity; a simulator maps both directions to loopback ports.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Endpoint = tuple[str, int]
+
+
+class Cluster(NamedTuple):
+    """
+    How the API server of the cluster around a gateway is reached. Nothing set: as the machine is set up for it.
+    """
+
+    url: str = ""
+    """Where it is, without a word about who we are."""
+    kubeconfig: str = ""
+    """The file that says where it is and who we are."""
+    peer: str = ""
+    """What the API server at *url* is called, `host:port`."""
 
 
 class AddressBook(Protocol):
@@ -31,6 +44,14 @@ class AddressBook(Protocol):
         Where to bind for the *port* that a text names.
         """
 
+    def cluster(self) -> Cluster:
+        """
+        The cluster around, which no text names.
+
+        Raises:
+            AddressRefused: There is none.
+        """
+
 
 class DirectAddresses:
     """
@@ -39,10 +60,18 @@ class DirectAddresses:
     Args:
         bind: The interface to listen on.
         overrides: `host:port` to the endpoint that stands for it, for gateways that run outside a cluster.
+        cluster: How the API server is reached.
     """
 
-    def __init__(self, *, bind: str = "0.0.0.0", overrides: Mapping[str, Endpoint] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bind: str = "0.0.0.0",
+        overrides: Mapping[str, Endpoint] | None = None,
+        cluster: Cluster | None = None,
+    ) -> None:
         self._bind = bind
+        self._cluster = cluster or Cluster()
         self._overrides = dict(overrides or {})
 
     def dial(self, host: str, port: int) -> Endpoint:
@@ -52,3 +81,7 @@ class DirectAddresses:
     def listen(self, port: int) -> Endpoint:
         """See AddressBook."""
         return self._bind, port
+
+    def cluster(self) -> Cluster:
+        """See AddressBook."""
+        return self._cluster

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gateways.addresses import DirectAddresses
+from gateways.addresses import Cluster, DirectAddresses
 from gateways.chance import Chance
 from gateways.clock import SystemClock
 from gateways.configmap import FileSource
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT=HOST:PORT",
         help="where an address that a configuration names really is; repeatable",
     )
+    add("--kubeconfig", type=Path, metavar="FILE", help="how the cluster of a resource gateway is reached")
     add("--bind", default="0.0.0.0", metavar="HOST", help="the interface to listen on; default 0.0.0.0")
     add(
         "--control-port",
@@ -99,7 +100,8 @@ def _read(arguments: argparse.Namespace) -> tuple[GatewaySpec, DirectAddresses]:
     if arguments.control_port is not None:
         spec = replace(spec, control_port=_port(arguments.control_port))
     overrides = dict(parse_address(text) for text in arguments.address)
-    return spec, DirectAddresses(bind=arguments.bind, overrides=overrides)
+    cluster = Cluster(kubeconfig=str(arguments.kubeconfig) if arguments.kubeconfig is not None else "")
+    return spec, DirectAddresses(bind=arguments.bind, overrides=overrides, cluster=cluster)
 
 
 def _named(specs: tuple[GatewaySpec, ...], name: str) -> GatewaySpec:

@@ -14,6 +14,7 @@ from gateways.processor import Processor
 BUILT_IN = {
     "calendar": "gateways.processors.calendar:CalendarProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",
+    "resource": "gateways.processors.resource:ResourceProcessor",
     "webhook": "gateways.processors.webhook:WebhookProcessor",
 }
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from gateways.addresses import Endpoint
+from gateways.addresses import Cluster, Endpoint
 from gateways.chance import Chance
 from gateways.clock import Wakeup, end, join
 from gateways.cloudevent import CloudEvent
@@ -282,6 +282,10 @@ def _belongs_to_gateways(task: asyncio.Task[Any]) -> bool:
     return code is not None and "/gateways/" in code.co_filename.replace("\\", "/")
 
 
+_API_SERVER = ("kubernetes.default.svc", 443)
+"""What every cluster calls its own."""
+
+
 class _Book:
     """
     The gateway's AddressBook over the scenario's addresses.
@@ -299,6 +303,10 @@ class _Book:
 
     def listen(self, port: int) -> Endpoint:
         return self._addresses.listen(self._gateway, port)
+
+    def cluster(self) -> Cluster:
+        host, port = self.dial(*_API_SERVER)
+        return Cluster(f"http://{host}:{port}", peer=f"{_API_SERVER[0]}:{_API_SERVER[1]}")
 
 
 class _Observer:

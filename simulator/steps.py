@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from simulator.environment import Environment, Pending, Removed
@@ -96,7 +97,11 @@ async def _parallel(body: Parallel, environment: Environment) -> None:
 async def _have_taken(body: ServiceStep, environment: Environment) -> None:
     service = _service_for(body, environment)
     coordinates = tuple((name, str(value)) for name, value in body.coordinates.items())
-    stimulus = Stimulus(coordinates, body.payload, tuple(body.fields.items()), body.verb)
+    try:
+        payload = body.payload_beside(Path(environment.scenario.file).parent)
+    except ValueError as error:
+        raise StepFailed("not-published", f"{service.name}: {error}") from error
+    stimulus = Stimulus(coordinates, payload, tuple(body.fields.items()), body.verb)
     publishing = environment.own(_published(service, stimulus, body, environment), f"{body.verb} to {service.name}")
     if body.as_ is not None:
         pending = environment.progress.pending[body.as_] = Pending(-1, environment.clock.elapsed(), publishing)

@@ -19,6 +19,8 @@ LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
 CLIENTS = {
+    "aiohttp": ("gateways/processors/resource", "simulator/services/embedded/kubernetes/"),
+    "kubernetes": ("gateways/processors/resource",),
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "urllib3": ("gateways/processors/artifact",),

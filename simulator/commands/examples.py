@@ -29,6 +29,12 @@ steps:
     "remove": """\
 - remove: {bucket: orders, key: new/7.json}
 """,
+    "apply": """\
+- apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {level: high}}}
+""",
+    "delete": """\
+- delete: {kind: ConfigMap, name: settings}
+""",
     "request": """\
 - request: {path: /foo, data: {ref: main}, headers: {X-GitHub-Event: push}}
 - expect: {response: {status: 200}}

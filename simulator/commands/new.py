@@ -81,7 +81,29 @@ steps:
       each: {source: nats-gateway/orders, type: nats, subject: orders, data: {order: 7}}
 """
 
-STORIES = {"calendar": _CALENDAR, "webhook": _WEBHOOK, "nats": _NATS}
+_RESOURCE = """\
+# The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
+# A Kubernetes API server is started for the scenario; it is the cluster around the gateway.
+gateway:
+  name: resource-gateway
+  type: resource
+  configMap:
+    settings: |-
+      namespace: argo-events
+      version: v1
+      kind: ConfigMap
+  watchers:
+    sensors: [{name: audit}]      # accepts CloudEvents and records them
+
+steps:
+  - apply: {manifest: {apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: argo-events}}}
+  - expect:
+      watcher: audit
+      count: 1                    # exactly; a second event fails the scenario
+      each: {source: resource-gateway/settings, type: resource, subject: argo-events/a, operation: added}
+"""
+
+STORIES = {"calendar": _CALENDAR, "webhook": _WEBHOOK, "nats": _NATS, "resource": _RESOURCE}
 """A first gateway and its steps, by gateway type."""
 
 

@@ -18,7 +18,12 @@ from simulator.scenario_file.yaml_source import parse
 from simulator.scenario_file.yaml_text import as_yaml
 
 _WATCHER = "audit"
-_TYPE_SIGNS = {"calendar": ("interval", "schedule"), "webhook": ("endpoint", "port"), "nats": ("url",)}
+_TYPE_SIGNS = {
+    "calendar": ("interval", "schedule"),
+    "webhook": ("endpoint", "port"),
+    "nats": ("url",),
+    "resource": ("kind",),
+}
 """Keys of a configuration's text by which its gateway's type is guessed."""
 
 

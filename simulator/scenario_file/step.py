@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -74,6 +75,15 @@ class ServiceStep(Shape):
         """
         return b""
 
+    def payload_beside(self, folder: Path) -> bytes:
+        """
+        The same, where files that it names stand in *folder*.
+
+        Raises:
+            ValueError: Such a file cannot be read.
+        """
+        return self.payload
+
     @property
     def fields(self) -> Mapping[str, str]:
         """
@@ -139,7 +149,61 @@ class Remove(ServiceStep):
     verb = "remove"
 
 
-SERVICE_STEPS: Mapping[str, type[ServiceStep]] = {step.verb: step for step in (Publish, Put, Remove)}
+class Apply(ServiceStep):
+    """
+    Have an object be as a manifest says, made where it is not there yet.
+    """
+
+    verb = "apply"
+
+    manifest: Json = Field(
+        default=None,
+        description="The object, or a list of objects.",
+        examples=[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}],
+    )
+    file: str | None = Field(
+        default=None, min_length=1, description="A YAML file of objects, beside the scenario.", examples=["crd.yaml"]
+    )
+
+    key_rules = (OneOf(("manifest", "file"), what="objects"),)
+
+    @property
+    def payload(self) -> bytes:
+        """See ServiceStep."""
+        return json_bytes(self.manifest) if self.file is None else b""
+
+    def payload_beside(self, folder: Path) -> bytes:
+        """See ServiceStep."""
+        return self.payload if self.file is None else json_bytes(_objects_in(folder / self.file))
+
+
+class Delete(ServiceStep):
+    """
+    Delete an object. Beside these keys each service takes its own, such as `kind` and `name`.
+    """
+
+    verb = "delete"
+
+
+def _objects_in(file: Path) -> list[Any]:
+    """
+    The YAML documents of *file*.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    import yaml  # noqa: PLC0415 - scenarios are modelled without a parser
+
+    try:
+        documents = yaml.load_all(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return [document for document in documents if document is not None]
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is no YAML: {error}") from error
+
+
+SERVICE_STEPS: Mapping[str, type[ServiceStep]] = {step.verb: step for step in (Publish, Put, Remove, Apply, Delete)}
 """Every kind of step that a service takes, by its verb. A service's shape names the keys of its own for each."""
 
 
@@ -364,6 +428,8 @@ __all__ = [
     "PAYLOAD_KEYS",
     "SERVICE_STEPS",
     "Advance",
+    "Apply",
+    "Delete",
     "EditConfigMap",
     "Fault",
     "FaultReply",

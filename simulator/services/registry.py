@@ -11,6 +11,7 @@ from simulator.errors import ServiceUnavailable
 from simulator.services.service import Service
 
 BUILT_IN = {
+    "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
     "nats": "simulator.services.nats:EmbeddedNats",
     "s3": "simulator.services.s3:EmbeddedS3",
 }

@@ -21,7 +21,7 @@ ENTRY_POINT_GROUP = "gatesim.services"
 
 _SUFFIX = "_shape.py"
 
-SERVED_BY = {"artifact": "s3"}
+SERVED_BY = {"artifact": "s3", "resource": "kubernetes"}
 """Gateway types whose service has a name of its own."""
 
 

@@ -30,7 +30,7 @@ gateway:
   type: nats
   configMap: {{orders: "url: nats://nats.argo-events:4222\\nattributes: {{subject: orders}}"}}
   watchers: {{sensors: [{{name: audit}}, {{name: backup}}]}}
-services: {{nats: {{}}, s3: {{}}}}
+services: {{nats: {{}}, s3: {{}}, kubernetes: {{}}}}
 """
 
 

@@ -7,6 +7,7 @@ A new service, or a new provider of one, joins by one more entry in CONTRACTS.
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,6 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.services.kubernetes import EmbeddedKubernetes
+from simulator.services.kubernetes_shape import SHAPE as KUBERNETES
 from simulator.services.nats import EmbeddedNats
 from simulator.services.nats_shape import SHAPE as NATS
 from simulator.services.s3 import EmbeddedS3
@@ -139,7 +142,66 @@ def _put(payload: bytes) -> Stimulus:
     return Stimulus((("bucket", "contract"), ("key", f"in/{next(_numbers)}")), payload, verb="put")
 
 
+_RESOURCE_TEXT = "namespace: default\nversion: v1\nkind: ConfigMap\n"
+_WATCH = (
+    b"GET /api/v1/namespaces/default/configmaps?watch=true&sendInitialEvents=true&allowWatchBookmarks=true HTTP/1.1\r\n"
+    b"Host: x\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def _kubernetes_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
+    """
+    Gives what each ConfigMap that is made holds.
+    """
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    reader, writer = await asyncio.open_connection(*endpoint, limit=2**20)
+    writer.write(_WATCH)
+    assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+    watching = asyncio.get_running_loop().create_future()
+
+    async def take() -> None:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            event = json.loads((await reader.readexactly(size + 2))[:-2])
+            if event["type"] == "BOOKMARK" and not watching.done():
+                watching.set_result(None)
+            elif event["type"] == "ADDED" and watching.done():
+                received.put_nowait(base64.b64decode(event["object"]["binaryData"]["payload"]))
+
+    taking = asyncio.create_task(take())
+    await watching
+    try:
+        yield received
+    finally:
+        taking.cancel()
+        writer.transport.abort()
+        await asyncio.wait({taking})
+
+
+_made = itertools.count()
+
+
+def _config_map(payload: bytes) -> Stimulus:
+    metadata = {"name": f"made-{next(_made)}", "namespace": "default"}
+    data = {"payload": base64.b64encode(payload).decode()}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": data}
+    return Stimulus((), json.dumps(manifest).encode(), verb="apply")
+
+
 CONTRACTS = (
+    Contract(
+        name="kubernetes-embedded",
+        service=EmbeddedKubernetes,
+        shape=KUBERNETES,
+        text=_RESOURCE_TEXT,
+        other_text=_RESOURCE_TEXT.replace("ConfigMap", "Secret"),
+        listen=_kubernetes_listener,
+        stimulus=_config_map,
+        fence=None,
+        setups=({}, {"objects": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}]}),
+        is_process=False,
+        greeting=_WATCH,
+    ),
     Contract(
         name="s3-embedded",
         service=EmbeddedS3,

@@ -253,14 +253,18 @@ def test_the_service_knows_whether_anybody_still_listens(contract: Contract) -> 
 
 @every_contract
 def test_a_fence_goes_the_way_of_the_stimuli(contract: Contract) -> None:
+    fence = contract.fence
+    if fence is None:
+        pytest.skip(f"{contract} has no place for a fence")
+
     async def story() -> None:
         async with started(contract) as service, contract.listen(service.endpoint) as received:
             await service.publish([contract.stimulus(b"before")])
             assert await service.fence(contract.text, "mark-1")
             assert await received.get() == b"before"
-            fence = await received.get()
-            assert contract.fence(fence)
-            assert b"mark-1" in fence
+            fenced = await received.get()
+            assert fence(fenced)
+            assert b"mark-1" in fenced
 
     play(story)
 

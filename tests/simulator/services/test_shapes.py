@@ -13,7 +13,7 @@ from simulator.services.shapes import SHAPES, ServiceShape, address_of, service_
 
 
 def test_each_type_of_this_version_has_a_shape_under_its_name():
-    assert set(SHAPES) >= {"nats", "s3", "webhook", "clock"}
+    assert set(SHAPES) >= {"kubernetes", "nats", "s3", "webhook", "clock"}
     assert {name: shape.type for name, shape in SHAPES.items()} == {name: name for name in SHAPES}
 
 
@@ -50,7 +50,7 @@ def test_an_object_store_takes_puts_and_removals_and_no_messages():
 
 
 def test_a_gateway_type_may_be_served_by_a_service_of_another_name():
-    assert (service_of("artifact"), service_of("nats")) == ("s3", "nats")
+    assert (service_of("artifact"), service_of("resource"), service_of("nats")) == ("s3", "kubernetes", "nats")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,224 @@
+"""
+Kubernetes: an API server of our own in this process, one for each scenario, behind a relay where it is faulted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from simulator.errors import SimulatorError
+from simulator.relay import Relay
+from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked
+from simulator.services.embedded.kubernetes.discovery import VERSION
+from simulator.services.embedded.kubernetes.failures import ApiFailure
+from simulator.services.embedded.kubernetes.kinds import NAMESPACES, Kind, Object
+from simulator.services.embedded.kubernetes.listener import Listener
+from simulator.services.kubernetes_shape import KubernetesSetup
+from simulator.services.kubernetes_watched import Watched
+from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+
+_LOOPBACK = "127.0.0.1"
+_ASKED = Asked(manager="gatesim", force=True)
+
+
+class EmbeddedKubernetes(Service):
+    """
+    One API server. What it stores outlives its stop and its kill, as etcd outlives those of a real one.
+    """
+
+    type = "kubernetes"
+
+    def __init__(
+        self,
+        name: str,
+        setup: Mapping[str, Any],
+        *,
+        peers: Sequence[str],
+        relayed: bool,
+        time: ServiceTime,
+        died: Callable[[str], None],
+    ) -> None:
+        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+        own = {key: value for key, value in setup.items() if key != "stopped"}
+        self._setup = KubernetesSetup.model_validate(own)
+        self._relay = Relay(self.peers, time) if relayed else None
+        self._api = Api(time.now)
+        self._listener: Listener | None = None
+        self._port = 0
+
+    @property
+    def endpoint(self) -> SocketAddress:
+        """See Service."""
+        return _LOOPBACK, self._relay.port if self._relay is not None else self._port
+
+    @property
+    def version(self) -> str:
+        """See Service."""
+        return f"embedded Kubernetes API {VERSION}"
+
+    async def start(self) -> None:
+        """See Service."""
+        for manifest in self._setup.manifests:
+            try:
+                self._apply(manifest)
+            except ApiFailure as failure:
+                raise SimulatorError(f"service {self.name}: an object of `objects` is refused: {failure}") from failure
+        if self._relay is not None:
+            await self._relay.start()
+        if not self.setup.get("stopped"):
+            await self._listen()
+
+    async def stop(self) -> None:
+        """See Service."""
+        await self._leave()
+        if self._relay is not None:
+            await self._relay.stop()
+
+    async def restart(self, how: str) -> None:
+        """See Service."""
+        await self._leave()
+        await self._listen()
+
+    async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
+        """See Service. The steps are `apply` and `delete`."""
+        if self._listener is None:
+            return Published(False, "the API server does not run")
+        try:
+            for stimulus in stimuli:
+                if stimulus.verb == "delete":
+                    self._delete(stimulus)
+                else:
+                    for manifest in _manifests(stimulus):
+                        self._apply(manifest)
+        except ApiFailure as failure:
+            return Published(False, str(failure))
+        return Published(True)
+
+    async def fault(self, kind: str, value: Any) -> None:
+        """See Service."""
+        match kind:
+            case "kill":
+                await self._leave()
+            case "expireWatch":
+                self._api.storage.expire()
+            case "disconnect":
+                self._relayed().disconnect()
+            case "reset":
+                self._relayed().reset()
+            case "refuse":
+                await self._relayed().refuse(True)
+            case _:
+                raise SimulatorError(f"service {self.name}: kubernetes knows no fault {kind!r}")
+
+    async def heal(self) -> None:
+        """See Service."""
+        if self._relay is not None:
+            await self._relay.refuse(False)
+        await self._listen()
+
+    def covers(self, text: str, stimulus: Stimulus) -> bool:
+        """See Service. Filters are the gateway's business; a deletion is announced by no payload of its own."""
+        watched = Watched.of(text)
+        return watched is not None and stimulus.verb != "delete" and any(map(watched.covers, _manifests(stimulus)))
+
+    def mark_of(self, stimulus: Stimulus) -> bytes:
+        """See Service."""
+        manifests = _manifests(stimulus)
+        return _mark(manifests[0]) if len(manifests) == 1 else stimulus.payload
+
+    def mark_in(self, payload: bytes) -> bytes:
+        """See Service."""
+        try:
+            value = json.loads(payload)
+        except ValueError:
+            return payload
+        return _mark(value) if isinstance(value, dict) else payload
+
+    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
+        """See Service."""
+        watched = Watched.of(text)
+        if watched is None or self._listener is None:
+            return None
+        seen = [
+            target
+            for target in self._listener.watched
+            if watched.is_of(target.kind.api_version, target.kind.kind) and target.namespace == watched.namespace
+        ]
+        return len(seen) <= sum(other == watched for other in map(Watched.of, living))
+
+    def _relayed(self) -> Relay:
+        assert self._relay is not None, "a service that is faulted has a relay"
+        return self._relay
+
+    async def _listen(self) -> None:
+        if self._listener is not None:
+            return
+        self._listener = Listener(self._api, self.time.now)
+        await self._listener.start(self._port)
+        self._port = self._listener.port
+        if self._relay is not None:
+            await self._relay.lead_to((_LOOPBACK, self._port))
+
+    async def _leave(self) -> None:
+        """
+        What it was connected to is cut here and now, so that a gateway knows it before the next step.
+        """
+        listener, self._listener = self._listener, None
+        if self._relay is not None:
+            await self._relay.lead_to(None)
+            self._relay.disconnect()
+        if listener is not None:
+            await listener.stop()
+
+    def _apply(self, manifest: Object) -> None:
+        kind = self._kind_of(manifest)
+        metadata = manifest.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        namespace = str(metadata.get("namespace") or "default") if kind.namespaced else ""
+        if namespace and self._api.storage.get(NAMESPACES, ("", namespace)) is None:
+            self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        name = metadata.get("name")
+        if not isinstance(name, str) or not name:
+            name = self._api.create(kind, namespace, manifest, _ASKED)["metadata"]["name"]
+        else:
+            self._api.patch(kind, (namespace, name), manifest, how=APPLY_PATCH, asked=_ASKED)
+        if kind.has_status and "status" in manifest:
+            status = {"status": manifest["status"]}
+            self._api.update(kind, (namespace, name), status, _ASKED, "status")
+
+    def _delete(self, stimulus: Stimulus) -> None:
+        kind = self._kind_of({"apiVersion": stimulus.get("apiVersion") or "v1", "kind": stimulus.get("kind")})
+        namespace = (stimulus.get("namespace") or "default") if kind.namespaced else ""
+        self._api.delete(kind, namespace, stimulus.get("name"), {}, _ASKED)
+
+    def _kind_of(self, manifest: Object) -> Kind:
+        said = str(manifest.get("apiVersion") or ""), str(manifest.get("kind") or "")
+        kind = self._api.kinds.named(*said)
+        if kind is None:
+            shown = f'no matches for kind "{said[1]}" in version "{said[0]}"; apply its CustomResourceDefinition first'
+            raise ApiFailure(404, shown)
+        return kind
+
+
+def _manifests(stimulus: Stimulus) -> list[Object]:
+    """
+    The objects that an `apply` brings.
+    """
+    try:
+        value = json.loads(stimulus.payload or b"[]")
+    except ValueError:
+        return []
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _mark(an_object: Object) -> bytes:
+    """
+    By what a state of an object is told apart: all that whoever applies it says, and nothing that the server adds.
+    """
+    metadata = an_object.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    said = {key: value for key, value in an_object.items() if key not in ("metadata", "status")}
+    named = [metadata.get("namespace") or "default", metadata.get("name"), metadata.get("labels") or {}]
+    return json.dumps([said, named], sort_keys=True).encode()
