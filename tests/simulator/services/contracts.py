@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.services.mqtt import EmbeddedMqtt
+from simulator.services.mqtt_shape import SHAPE as MQTT
 from simulator.services.nats import EmbeddedNats
 from simulator.services.nats_shape import SHAPE as NATS
 from simulator.services.service import Service, SocketAddress, Stimulus
@@ -40,6 +42,8 @@ class Contract:
     """Whether a payload is that of a fence."""
     setups: tuple[Mapping[str, Any], ...] = field(default=({},))
     """Set-ups of which each has to start, publish and stop."""
+    hello: bytes = b""
+    """What a client says first where the server waits for it; it answers something."""
     lasting: Mapping[str, Any] | None = None
     """A set-up whose data outlives a kill; None where there is none."""
 
@@ -71,7 +75,41 @@ async def _nats_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue
         await client.close()
 
 
+@asynccontextmanager
+async def _mqtt_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    subscribed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+    client.on_message = lambda *told: loop.call_soon_threadsafe(received.put_nowait, told[2].payload)
+    client.on_connect = lambda *told: client.subscribe("contract/+", 1)
+    client.on_subscribe = lambda *told: loop.call_soon_threadsafe(subscribed.set)
+    await asyncio.to_thread(client.connect, *endpoint)
+    client.loop_start()
+    await subscribed.wait()
+    try:
+        yield received
+    finally:
+        client.disconnect()
+        await asyncio.to_thread(client.loop_stop)
+
+
 CONTRACTS = (
+    Contract(
+        name="mqtt-embedded",
+        service=EmbeddedMqtt,
+        shape=MQTT,
+        text="url: tcp://mqtt.argo-events:1883\nattributes: {topic: contract/+}\n",
+        other_text="url: tcp://mqtt.argo-events:1883\nattributes: {topic: other}\n",
+        listen=_mqtt_listener,
+        stimulus=lambda payload: Stimulus((("topic", "contract/one"),), payload),
+        fence=lambda payload: b"gatesim-fence" in payload,
+        setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}),
+        hello=bytes.fromhex("100f00044d51545404020000") + b"\x00\x03abc",
+    ),
     Contract(
         name="nats-embedded",
         service=EmbeddedNats,

@@ -176,6 +176,7 @@ def test_a_restart_ends_live_connections(contract: Contract, how: str) -> None:
     async def story() -> None:
         async with started(contract) as service:
             reader, writer = await asyncio.open_connection(*service.endpoint)
+            writer.write(contract.hello)
             await reader.read(1)
             await service.restart(how)
             await reader.read()
@@ -289,7 +290,7 @@ def test_a_stop_leaves_nothing_and_may_come_twice(contract: Contract) -> None:
 
 @every_contract
 def test_what_cannot_be_had_here_says_how_to_get_it(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.services.nats.find_nats_server", lambda: None)
+    monkeypatch.setattr("simulator.services.nats_server.find_nats_server", lambda: None)
 
     async def story() -> None:
         with pytest.raises(ServiceUnavailable) as missing:
