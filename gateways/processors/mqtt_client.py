@@ -182,13 +182,6 @@ class Wire(asyncio.Protocol):
         self._data, self._position = b"", 0
 
     @property
-    def was_open(self) -> bool:
-        """
-        Whether there ever was a connection.
-        """
-        return self._transport is not None
-
-    @property
     def first_byte(self) -> int:
         """
         The next byte to be read.

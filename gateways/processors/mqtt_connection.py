@@ -144,13 +144,12 @@ class MqttConnection:
         """
         self._closing = True
         await self._stop_pinging()
-        if not self.cause:
-            self._client.disconnect()
-        wire = self._client.wire
-        if not wire.was_open:
+        if self.cause:
+            self.abort()
             return
+        self._client.disconnect()
+        wire, limit_s = self._client.wire, self._context.limits.connect_s
         wire.close()
-        limit_s = self._context.limits.connect_s
         try:
             await self._context.clock.limit(limit_s, asyncio.wait({wire.closed}), peer=self.peer)
         except TimeoutError:
