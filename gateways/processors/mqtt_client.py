@@ -218,10 +218,8 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """
-        Close the connection once what was sent is written.
+        Leave it to the server, which closes the connection when it has read that we leave. Or else it is aborted.
         """
-        if self._transport is not None:
-            self._transport.close()
 
     def setblocking(self, flag: bool) -> None:
         """

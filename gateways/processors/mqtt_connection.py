@@ -144,14 +144,13 @@ class MqttConnection:
         """
         self._closing = True
         await self._stop_pinging()
-        if self.cause:
+        if self.cause or not self._opened.done():
             self.abort()
             return
         self._client.disconnect()
-        wire, limit_s = self._client.wire, self._context.limits.connect_s
-        wire.close()
+        closed, limit_s = self._client.wire.closed, self._context.limits.connect_s
         try:
-            await self._context.clock.limit(limit_s, asyncio.wait({wire.closed}), peer=self.peer)
+            await self._context.clock.limit(limit_s, asyncio.wait({closed}), peer=self.peer)
         except TimeoutError:
             pass  # it did not let us go in peace; it is dropped below
         finally:
