@@ -13,6 +13,7 @@ from gateways.processor import Processor
 
 BUILT_IN = {
     "calendar": "gateways.processors.calendar:CalendarProcessor",
+    "mqtt": "gateways.processors.mqtt:MqttProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",
     "resource": "gateways.processors.resource:ResourceProcessor",
     "webhook": "gateways.processors.webhook:WebhookProcessor",

@@ -263,6 +263,8 @@ class Environment:
         """
         while True:
             before = len(self.ledger)
+            for service in self.services.values():
+                await service.delivered()
             all_of_them = [await self._caught_up(gateway) for gateway in self.upstream_first()]
             await self.clock.still()
             if len(self.ledger) == before:

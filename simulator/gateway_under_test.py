@@ -134,6 +134,7 @@ class ReferenceGateway:
         self._addresses = _Book(addresses, self.name)
         self._ledger = ledger
         self._seed = seed
+        self._starts = -1
         self._build = build
         self._data: Mapping[str, str] | None = head.get("configMap")
         self._transformer_data: Mapping[str, str] | None = head.get("transformerConfigMap")
@@ -173,6 +174,7 @@ class ReferenceGateway:
     async def start(self) -> None:
         """See GatewayUnderTest."""
         self._before = frozenset(asyncio.all_tasks())
+        self._starts += 1  # ids of events are drawn by chance, and no two incarnations may draw the same ones
         self._source = MemorySource(self._data, self._clock)
         self._transformer_source = MemorySource(self._transformer_data, self._clock)
         try:
@@ -181,7 +183,7 @@ class ReferenceGateway:
                 self._source,
                 clock=self._clock,
                 addresses=self._addresses,
-                chance=Chance(self._seed),
+                chance=Chance(self._seed + self._starts),
                 observer=_Observer(self.name, self._ledger),
                 transformer_source=self._transformer_source if self._transformer_data is not None else None,
             )

@@ -23,6 +23,7 @@ CLIENTS = {
     "kubernetes": ("gateways/processors/resource",),
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
+    "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
     "urllib3": ("gateways/processors/artifact",),
 }
 """Client libraries, and where alone they may be imported."""
@@ -78,8 +79,11 @@ def test_the_gateway_never_imports_the_simulator_nor_the_judge_the_gateway(file:
 @every_file
 def test_processors_and_services_do_not_import_their_siblings(file: Path) -> None:
     for folder, shared in (
-        ("gateways/processors", ()),
-        ("simulator/services", ("service", "shapes", "registry", "process", "certificate")),
+        ("gateways/processors", ("backlog", "credential_files")),
+        (
+            "simulator/services",
+            ("service", "shapes", "registry", "process", "certificate", "nats_server", "nats_monitor"),
+        ),
     ):
         if file.parent != ROOT / folder or file.stem in shared:
             continue

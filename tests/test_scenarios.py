@@ -30,9 +30,11 @@ HISTORIC = [
     "07",
     "08",
     "14",
+    "18",
     "22",
     "25",
     "26",
+    "27",
     "32",
     "44",
     "45",
@@ -42,7 +44,7 @@ HISTORIC = [
     "55",
     "56",
 ]
-AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-RES-", "R-CFG-", "R-PIP-")
+AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-MQTT-", "R-STR-", "R-RES-", "R-CFG-", "R-PIP-")
 
 
 def cited() -> Counter[str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from gateways.clock import Wakeup
 from gateways.errors import GatewayError, SourceUnavailable
 from gateways.processor import Context, Processor
-from gateways.processors.nats_backlog import Backlog
+from gateways.processors.backlog import Backlog
 from gateways.processors.nats_connection import NatsConnection, connect
 from gateways.processors.nats_jetstream import DurableConsumer
 from gateways.processors.nats_options import NatsOptions

@@ -18,8 +18,9 @@ from nats.aio.subscription import Subscription
 
 from gateways.errors import ConfigurationError, SourceUnavailable
 from gateways.processor import Context
+from gateways.processors.credential_files import tls_context
 from gateways.processors.nats_client import NatsClient, Take, cause_of
-from gateways.processors.nats_credentials import Credentials, read_credentials, tls_context
+from gateways.processors.nats_credentials import Credentials, read_credentials
 from gateways.processors.nats_options import NatsOptions, NatsServer
 
 T = TypeVar("T")

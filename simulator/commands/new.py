@@ -81,6 +81,28 @@ steps:
       each: {source: nats-gateway/orders, type: nats, subject: orders, data: {order: 7}}
 """
 
+_MQTT = """\
+# The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
+# An MQTT server is started for the scenario; it stands for the address in the text.
+gateway:
+  name: mqtt-gateway
+  type: mqtt
+  configMap:
+    orders: |-
+      url: tcp://mqtt.argo-events:1883
+      attributes:
+        topic: orders
+  watchers:
+    sensors: [{name: audit}]      # accepts CloudEvents and records them
+
+steps:
+  - publish: {topic: orders, data: {order: 7}}
+  - expect:
+      watcher: audit
+      count: 1                    # exactly; a second event fails the scenario
+      each: {source: mqtt-gateway/orders, type: mqtt, subject: orders, data: {order: 7}}
+"""
+
 _RESOURCE = """\
 # The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
 # A Kubernetes API server is started for the scenario; it is the cluster around the gateway.
@@ -103,7 +125,7 @@ steps:
       each: {source: resource-gateway/settings, type: resource, subject: argo-events/a, operation: added}
 """
 
-STORIES = {"calendar": _CALENDAR, "webhook": _WEBHOOK, "nats": _NATS, "resource": _RESOURCE}
+STORIES = {"calendar": _CALENDAR, "webhook": _WEBHOOK, "nats": _NATS, "mqtt": _MQTT, "resource": _RESOURCE}
 """A first gateway and its steps, by gateway type."""
 
 

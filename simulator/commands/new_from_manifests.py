@@ -25,6 +25,8 @@ _TYPE_SIGNS = {
     "resource": ("kind",),
 }
 """Keys of a configuration's text by which its gateway's type is guessed."""
+_SCHEMES = {"tcp": "mqtt", "mqtt": "mqtt", "mqtts": "mqtt", "ssl": "mqtt"}
+"""Schemes of its `url` that tell it before those keys."""
 
 
 class NotEnough(Exception):
@@ -95,6 +97,9 @@ def _refuse(problems: list[ScenarioProblem]) -> None:
 def _guessed_type(data: Mapping[str, str]) -> str:
     for text in data.values():
         options = _options(text)
+        scheme = str(options.get("url", "")).partition("://")[0]
+        if scheme in _SCHEMES:
+            return _SCHEMES[scheme]
         for type_name, signs in _TYPE_SIGNS.items():
             if any(sign in options for sign in signs):
                 return type_name
@@ -183,17 +188,26 @@ def _request(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
 
 
 def _publish(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
-    subject = _subject(options)
+    subject = _attribute(options, "subject")
     if not subject:
         return ""
     concrete = ".".join("x" if token in ("*", ">") else token for token in subject.split("."))
     return f"  - publish: {{subject: {as_yaml(concrete)}, data: {{hello: world}}}}\n"
 
 
-def _subject(options: Mapping[str, Any]) -> str:
+def _publish_to_topic(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    topic = _attribute(options, "topic")
+    if not topic:
+        return ""
+    concrete = "/".join("x" if level in ("+", "#") else level for level in topic.split("/"))
+    quality = f", qos: {options['qos']}" if options.get("qos") in (1, 2) else ""
+    return f"  - publish: {{topic: {as_yaml(concrete)}{quality}, data: {{hello: world}}}}\n"
+
+
+def _attribute(options: Mapping[str, Any], name: str) -> str:
     attributes = options.get("attributes")
-    found = attributes.get("subject") if isinstance(attributes, dict) else None
-    found = found or options.get("subject")
+    found = attributes.get(name) if isinstance(attributes, dict) else None
+    found = found or options.get(name)
     return found if isinstance(found, str) else ""
 
 
@@ -201,12 +215,13 @@ def _overlaps(type_name: str, data: Mapping[str, str]) -> bool:
     """
     Whether one stimulus may give events of several configurations, or one configuration's stimulus moves another's.
     """
-    subjects = [_subject(_options(text)) for text in data.values()]
-    return len(data) > 1 and (type_name != "webhook") and (type_name != "nats" or _may_share(subjects))
+    name = {"nats": "subject", "mqtt": "topic"}.get(type_name)
+    listened_to = [_attribute(_options(text), name) for text in data.values()] if name is not None else []
+    return len(data) > 1 and (type_name != "webhook") and (name is None or _may_share(listened_to))
 
 
 def _may_share(subjects: list[str]) -> bool:
-    return len(set(subjects)) < len(subjects) or any("*" in subject or ">" in subject for subject in subjects)
+    return len(set(subjects)) < len(subjects) or any(set(subject) & set("*>+#") for subject in subjects)
 
 
-_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish}
+_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish, "mqtt": _publish_to_topic}

@@ -12,6 +12,7 @@ from simulator.services.service import Service
 
 BUILT_IN = {
     "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
+    "mqtt": "simulator.services.mqtt:EmbeddedMqtt",
     "nats": "simulator.services.nats:EmbeddedNats",
     "s3": "simulator.services.s3:EmbeddedS3",
 }

@@ -151,6 +151,12 @@ class Service(ABC):
         Publish *stimuli* in order, each by its verb; returns once the service has them for certain, or why it has not.
         """
 
+    async def delivered(self) -> None:  # noqa: B027 - most services have it on its way once it is published
+        """
+        Return once everything that it has for those who listen is on its way to them, ahead of whatever they ask for
+        from then on; within a limit of real time.
+        """
+
     @abstractmethod
     async def fault(self, kind: str, value: Any) -> None:
         """

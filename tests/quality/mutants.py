@@ -21,6 +21,9 @@ from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
 from gateways.processors.calendar import CalendarProcessor
+from gateways.processors.mqtt import MqttProcessor
+from gateways.processors.mqtt_connection import MqttConnection
+from gateways.processors.mqtt_session import MqttSession
 from gateways.processors.nats import Subscription
 from gateways.processors.webhook import WebhookProcessor
 from gateways.running_configuration import RunningConfiguration
@@ -262,6 +265,38 @@ def local_time(legacy: Any) -> Any:
     return lambda instant: legacy(instant + timedelta(hours=1))
 
 
+def subscribes_once(subscribe: Any) -> Any:
+    before: list[str] = []
+
+    async def broken(self: MqttConnection, topic: str, qos: int) -> None:
+        if not before:
+            await subscribe(self, topic, qos)
+        before.append(topic)
+
+    return broken
+
+
+def acknowledges_on_receipt(receive: Any) -> Any:
+    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, **more: Any) -> SourceEvent | None:
+        taken: SourceEvent | None = receive(self, context, event, number, **more)
+        if self._link is not None:
+            self._link.acknowledge(number, more["qos"])
+        return taken
+
+    return broken
+
+
+def hands_on_nothing_again(hand_on_again: Any) -> Any:
+    return lambda self, event: True
+
+
+def takes_all_for_new(receive: Any) -> Any:
+    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, *, qos: int, duplicate: bool) -> Any:
+        return receive(self, context, event, number, qos=qos, duplicate=False)
+
+    return broken
+
+
 GATEWAYS = (
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
@@ -308,6 +343,14 @@ GATEWAYS = (
            "fabricated", replaced(RunningConfiguration, "running", phantom_at_the_start)),
     Mutant("a new connection subscribes to nothing", "nats/after-each-restart-of-the-server-the-gateway-listens-again",
            "not-received", replaced(Subscription, "listen", deaf_after_reconnect)),
+    Mutant("a new MQTT connection subscribes to nothing", "mqtt/after-each-restart-of-the-server-the-gateway-subscribes-again",
+           "not-received", replaced(MqttConnection, "subscribe", subscribes_once)),
+    Mutant("an MQTT message is acknowledged on receipt", "mqtt/a-session-that-is-kept-survives-a-crash-of-the-gateway",
+           "dispatched-not-accepted", replaced(MqttSession, "receive", acknowledges_on_receipt)),
+    Mutant("a refused MQTT message is not dispatched again", "mqtt/with-quality-1-and-2-a-message-is-acknowledged-only-after-every-watcher-accepted-it",
+           "dispatched-not-accepted", replaced(MqttProcessor, "_hand_on_again", hands_on_nothing_again)),
+    Mutant("an MQTT message that comes again is a new event", "mqtt/a-connection-that-breaks-between-receipt-and-acknowledgement-gives-no-event-twice",
+           "unexpected", replaced(MqttSession, "receive", takes_all_for_new)),
     Mutant("an edit restarts its siblings", "configmap/a-changed-value-restarts-only-that-configuration",
            "accepted-different", replaced(gateway, "diff", restarts_everything)),
     Mutant("colliding ids hide one another", "configmap/configurations-whose-identities-collide-both-run",

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from simulator.services.nats import _SEEN, find_nats_server
 from simulator.services.nats_publisher import Access, NatsPublisher
+from simulator.services.nats_server import SEEN, find_nats_server
 from simulator.services.process import LocalProcess
 from simulator.services.service import Published, Stimulus
 
@@ -46,7 +46,7 @@ class NatsServer:
         self.write(self.configuration)
         binary = find_nats_server()
         assert binary is not None
-        found = await self.process.start([binary, "-c", str(self._file)], _SEEN, 10)
+        found = await self.process.start([binary, "-c", str(self._file)], SEEN, 10)
         self.port = int(found["client"])
 
     async def stop(self) -> None:

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from gateways.processors.nats_backlog import Backlog
+from gateways.processors.backlog import Backlog
 from gateways.processors.nats_connection import NatsConnection
 from gateways.processors.nats_jetstream import DurableConsumer
 from gateways.processors.nats_options import NatsOptions

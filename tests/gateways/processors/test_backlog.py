@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateways.processors import nats_backlog
+from gateways.processors import backlog
 from gateways.source_event import SourceEvent
 from tests.gateways.processors.nats_runs import (
     FOO,
@@ -38,20 +38,20 @@ def test_without_room_it_waits_and_keeps_the_order() -> None:
 def test_nothing_overtakes_what_waits() -> None:
     stirred: list[bool] = []
     context = FakeContext(room=0)
-    backlog = nats_backlog.Backlog(context, lambda: stirred.append(True))
+    waiting = backlog.Backlog(context, lambda: stirred.append(True))
     first, second = (SourceEvent(payload, datetime.now(UTC)) for payload in (b"1", b"2"))
-    backlog.hand_on(first)
+    waiting.hand_on(first)
     context.make_room(None)
-    backlog.hand_on(second)
+    waiting.hand_on(second)
     assert (context.payloads, stirred) == ([], [True])
-    backlog.hand_on_what_fits()
+    waiting.hand_on_what_fits()
     assert context.payloads == [b"1", b"2"]
 
 
 def test_what_no_longer_fits_is_counted_and_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(nats_backlog, "EVENTS_MAX", 5)
+    monkeypatch.setattr(backlog, "EVENTS_MAX", 5)
 
     async def story() -> None:
         async with nats_server() as server, running(FOO, context_for(server, room=0)) as run:
@@ -71,7 +71,7 @@ def test_what_no_longer_fits_is_counted_and_logged_once(
 
 
 def test_the_bytes_that_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats_backlog, "BYTES_MAX", 1000)
+    monkeypatch.setattr(backlog, "BYTES_MAX", 1000)
 
     async def story() -> None:
         async with nats_server() as server, running(FOO, context_for(server, room=0)) as run:

@@ -1,0 +1,218 @@
+"""
+MQTT 3.1.1: a topic with wildcards, quality of service 0 to 2, and sessions that the server keeps.
+
+A run lasts as long as its connection. A message of quality 0 that cannot be dispatched is dropped and counted; one of
+quality 1 or 2 is acknowledged only when every watcher has accepted it, and handed on again until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable
+from typing import TypeVar, cast
+
+from paho.mqtt.client import MQTTMessage
+
+from gateways.clock import Wakeup
+from gateways.errors import GatewayError, SourceUnavailable
+from gateways.processor import Context, Processor, Shared, Surroundings
+from gateways.processors.backlog import Backlog
+from gateways.processors.mqtt_connection import MqttConnection
+from gateways.processors.mqtt_options import MqttOptions, covers
+from gateways.processors.mqtt_session import Link, MqttSession, Sessions
+from gateways.source_event import Certainty, DispatchResult, Settlement, SourceEvent
+
+T = TypeVar("T")
+
+_NO_ROOM = Settlement((DispatchResult("", Certainty.REFUSED, 0, "the gateway stopped before it had room"),))
+
+
+class MqttProcessor(Processor):
+    """
+    Listens to one topic.
+
+    Source: G-MQTT-2; docs/types/mqtt.md.
+    """
+
+    type = "mqtt"
+    redelivers = True
+
+    options: MqttOptions
+
+    def __init__(self, options: MqttOptions, context: Context, shared: Shared | None = None) -> None:
+        super().__init__(options, context, shared)
+        self._sessions = cast(Sessions, shared) if shared is not None else Sessions()
+        self._stirred = Wakeup(context.clock)
+        self._backlog = Backlog(context, self._stirred.set)
+        self._client_id = options.client_id or _own_client_id(context)
+        self._session: MqttSession | None = None
+        self._link: Link | None = None
+        self._connection: MqttConnection | None = None
+        self._listening = False
+        self._leaving = False
+        self._aborted = False
+
+    @classmethod
+    def parse(cls, key: str, text: str) -> MqttOptions:
+        """See Processor."""
+        return MqttOptions.parse(text)
+
+    @classmethod
+    def make_shared(cls, surroundings: Surroundings) -> Shared | None:
+        """See Processor."""
+        return Sessions()
+
+    async def run(self) -> None:
+        """See Processor."""
+        options, context = self.options, self.context
+        peer, lasting = options.server.peer, not options.clean_session
+        self._session = self._sessions.claim(peer, self._client_id, context.configuration, self, lasting=lasting)
+        connection = self._connection = MqttConnection(options, self._client_id, context, self)
+        try:
+            await connection.open()
+            await self._within_limit(connection.subscribe(options.topic, options.qos))
+            self._listening = True
+            context.running(f"subscribed to {options.topic} at {peer}")
+            await self._hand_on_until_lost(connection)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                await self.close()
+            else:
+                await self._leave(connection)
+            raise
+
+    async def caught_up(self) -> bool:
+        """
+        See Processor. Without a connection nothing can be handed on.
+
+        A server answers a ping behind all that it had sent, so this proves it wherever a server sends what it has taken
+        before it answers others.
+        """
+        connection = self._connection
+        if connection is None or connection.cause or not self._listening:
+            return True
+        try:
+            await self.context.clock.limit(self.context.limits.connect_s, connection.round_trip(), peer=connection.peer)
+        except TimeoutError:
+            return False
+        except GatewayError:
+            return True
+        return True
+
+    def paused(self) -> bool:
+        """See Processor."""
+        return bool(self._backlog)
+
+    async def close(self) -> None:
+        """See Processor."""
+        connection, self._connection = self._connection, None
+        self._listening = False
+        self._end_link()
+        if connection is not None:
+            await connection.close()
+        own = self.options.client_id == ""
+        self._sessions.give_back(self.options.server.peer, self._client_id, self, forget=own)
+
+    def abort(self) -> None:
+        """See Processor."""
+        self._aborted = True
+        if self._connection is not None:
+            self._connection.abort()
+
+    # The connection's user.
+
+    def connected(self, resumed: bool) -> None:
+        """See mqtt_connection.User."""
+        connection, session = self._connection, self._session
+        assert connection is not None
+        assert session is not None
+        self._link = Link(connection.acknowledge, self._hand_on_again)
+        session.begin(self._link, resumed=resumed)
+
+    def take(self, message: MQTTMessage) -> None:
+        """See mqtt_connection.User."""
+        if self._leaving and not self.options.clean_session:
+            return  # the server keeps it for the session's next connection
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        event = SourceEvent(bytes(message.payload), self.context.clock.now(), topic)
+        to_hand_on = self._remembered(event, message) if message.qos else event
+        if to_hand_on is not None:
+            self._backlog.hand_on(to_hand_on)
+
+    def lost(self) -> None:
+        """
+        See mqtt_connection.User. The run goes on while what was received waits for room.
+        """
+        self._end_link()
+        if self._backlog and self._connection is not None:
+            self.context.failing(str(self._connection.failure))
+        self._stirred.set()
+
+    def _remembered(self, event: SourceEvent, message: MQTTMessage) -> SourceEvent | None:
+        """
+        The event of a message of quality 1 or 2, with its id; None where there is nothing to hand on.
+        """
+        session, connection = self._session, self._connection
+        assert session is not None
+        assert connection is not None
+        if not covers(self.options.topic, event.subject):
+            # A session that is kept still has the subscriptions of an earlier text.
+            connection.acknowledge(message.mid, message.qos)
+            return None
+        return session.receive(self.context, event, message.mid, qos=message.qos, duplicate=message.dup)
+
+    def _hand_on_again(self, event: SourceEvent) -> bool:
+        if self._leaving:
+            return False
+        self._backlog.hand_on(event)
+        return True
+
+    # A run.
+
+    async def _hand_on_until_lost(self, connection: MqttConnection) -> None:
+        while not connection.cause:
+            await self._stirred.wait()
+            self._stirred.clear()
+            await self._backlog.empty()
+        raise connection.failure
+
+    async def _leave(self, connection: MqttConnection) -> None:
+        """
+        Stop receiving. The connection stays for as long as something has to be acknowledged over it.
+        """
+        self._leaving = True
+        if not self._aborted and self.options.clean_session and self._listening:
+            try:
+                await self._within_limit(connection.unsubscribe(self.options.topic))
+            except GatewayError as error:
+                self.context.log.warning("did not leave in an orderly way: %s", error)
+        self._backlog.hand_on_what_fits()
+        for event in self._backlog.give_up():
+            assert event.settle is not None
+            event.settle(_NO_ROOM)
+        if self._aborted or self._session is None or not self._session.unsettled:
+            await self.close()
+
+    def _end_link(self) -> None:
+        if self._session is not None and self._link is not None:
+            self._session.end(self._link)
+
+    async def _within_limit(self, io: Awaitable[T]) -> T:
+        limit_s, peer = self.context.limits.connect_s, self.options.server.peer
+        try:
+            return await self.context.clock.limit(limit_s, io, peer=peer)
+        except TimeoutError:
+            raise SourceUnavailable(f"{peer}: no answer within {limit_s:g} s") from None
+
+
+def _own_client_id(context: Context) -> str:
+    """
+    An id that nobody else has, of letters and digits and short enough for every server.
+
+    Source: MQTT 3.1.1 section 3.1.3.1.
+    """
+    unique = f"{context.gateway}/{context.configuration}/{context.chance.new_id()}"
+    return "gatesim" + hashlib.sha256(unique.encode()).hexdigest()[:16]

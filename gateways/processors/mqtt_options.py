@@ -1,0 +1,203 @@
+"""
+MqttOptions: the text of an MQTT configuration, read and checked.
+
+Extension keys (`qos`, `cleanSession`, `clientId`, `auth`, `tls`) stand at the top level, beside `url` and `attributes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from gateways.errors import ConfigurationError
+from gateways.options import OptionReader
+from gateways.processors.credential_files import Tls, is_given, text_if_given
+
+DEFAULT_PORT = 1883
+_PLAIN, _ENCRYPTED = ("tcp", "mqtt"), ("ssl", "tls", "mqtts")
+_TOPIC_BYTES_MAX = 65_535
+_PROTOCOLS = ("", "4", "3.1.1")
+
+
+class MqttServer(NamedTuple):
+    """
+    The server that the url names.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    """TLS or nothing."""
+
+    @property
+    def peer(self) -> str:
+        """
+        `host:port`, as the text names it.
+        """
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAuth:
+    """
+    Who a gateway says it is; nothing set: it does not. A `…_file` is read at each connect.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    username_file: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """
+    What one configuration asks for.
+    """
+
+    server: MqttServer
+    topic: str
+    qos: int = 0
+    client_id: str = ""
+    """Empty: the gateway makes one."""
+    clean_session: bool = True
+    """False: the server keeps the session, and messages for it, while nobody is connected."""
+    auth: MqttAuth = MqttAuth()
+    tls: Tls = field(default_factory=Tls)
+
+    @classmethod
+    def parse(cls, text: str) -> MqttOptions:
+        """
+        Read *text*.
+
+        Raises:
+            ConfigurationError: What is wrong with it and what would be right; never shows a secret.
+
+        Source: R-MQTT-3, G-MQTT-1, R-CFG-12; MQTT 3.1.1 sections 3.1.3 and 4.7.
+        """
+        reader = OptionReader.from_text(text)
+        url = _url(reader.text("url"))
+        topic = _topic(reader)
+        client_id, clean = _client_id(reader), reader.flag("cleanSession", True)
+        if not clean and not client_id:
+            raise ConfigurationError("cleanSession: false needs a clientId: it is the name of the session")
+        if reader.text("protocolVersion") not in _PROTOCOLS:
+            raise ConfigurationError("protocolVersion must be 3.1.1; other versions of MQTT are not supported yet")
+        encrypted = url.scheme in _ENCRYPTED or reader.has("tls")
+        server = MqttServer(url.hostname or "", url.port or DEFAULT_PORT, encrypted)
+        return cls(server, topic, _qos(reader), client_id, clean, _auth(reader, url), Tls.of(reader))
+
+
+def _url(text: str) -> SplitResult:
+    """
+    The server's url. What is wrong is said without showing it, because a password may be in there.
+    """
+    wanted = "such as tcp://mqtt.argo-events:1883"
+    if not text.strip():
+        raise ConfigurationError("url must be specified")
+    try:
+        url = urlsplit(text.strip() if "://" in text else f"tcp://{text.strip()}")
+        port, host = url.port, url.hostname
+    except ValueError:
+        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
+    if url.scheme not in _PLAIN + _ENCRYPTED:
+        schemes = ", ".join(f"{scheme}://" for scheme in _PLAIN + _ENCRYPTED)
+        raise ConfigurationError(f"url must begin with one of {schemes}, {wanted}")
+    if not host or port == 0 or not host.isprintable() or " " in host or "," in url.netloc:
+        raise ConfigurationError(f"url must name one host and its port, {wanted}")
+    if url.path.strip("/") or url.query or url.fragment:
+        raise ConfigurationError(f"url must end after the port, {wanted}; in a password write / as %2F and # as %23")
+    if url.scheme in _ENCRYPTED and port is None:
+        raise ConfigurationError(f"url must name the port where it asks for TLS, such as {url.scheme}://{host}:8883")
+    return url
+
+
+def _topic(reader: OptionReader) -> str:
+    attributes = reader.mapping("attributes")
+    topic = attributes.text("topic") if attributes is not None else ""
+    if topic:
+        return _checked_topic(topic)
+    if reader.has("topic"):
+        raise ConfigurationError("topic must be specified under `attributes:`; here it stands at the top level")
+    raise ConfigurationError("topic must be specified")
+
+
+def _checked_topic(topic: str) -> str:
+    """
+    *topic*, where a server would take it as a filter.
+    """
+    try:
+        size = len(topic.encode())
+    except UnicodeEncodeError:
+        size = _TOPIC_BYTES_MAX + 1
+    if size > _TOPIC_BYTES_MAX or "\0" in topic:
+        raise ConfigurationError(f"topic must be text of at most {_TOPIC_BYTES_MAX} bytes, without null characters")
+    shown = f"topic {topic[:80]!r}"
+    levels = topic.split("/")
+    for number, level in enumerate(levels, 1):
+        if ("+" in level and level != "+") or ("#" in level and level != "#"):
+            raise ConfigurationError(f"{shown} has a wildcard inside a level; `+` and `#` stand alone between slashes")
+        if level == "#" and number != len(levels):
+            raise ConfigurationError(f"{shown} has `#` before its end; only the last level may be `#`")
+    return topic
+
+
+def _client_id(reader: OptionReader) -> str:
+    """
+    The client id, at the top level or, as in the guide's time, under `attributes`.
+    """
+    attributes = reader.mapping("attributes")
+    client_id = reader.text("clientId") or (attributes.text("clientId") if attributes is not None else "")
+    if len(client_id.encode(errors="replace")) > _TOPIC_BYTES_MAX or not (client_id.isprintable()):
+        raise ConfigurationError(f"clientId must be printable text of at most {_TOPIC_BYTES_MAX} bytes")
+    return client_id
+
+
+def _qos(reader: OptionReader) -> int:
+    qos = reader.integer("qos", 0)
+    if qos not in (0, 1, 2):
+        raise ConfigurationError(f"qos must be 0, 1 or 2, not {qos}")
+    return qos
+
+
+def _auth(reader: OptionReader, url: SplitResult) -> MqttAuth:
+    """
+    The one way that the text gives. A user may come without a password, a password not without a user.
+    """
+    options = reader.mapping("auth")
+    in_url = url.username is not None
+    if options is None:
+        if not in_url:
+            return MqttAuth()
+        if not url.username:
+            raise ConfigurationError("url has a password and no user name")
+        return MqttAuth(unquote(url.username), unquote(url.password) if url.password is not None else None)
+    if in_url:
+        raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
+    is_given(options, "password")
+    if not is_given(options, "username"):
+        raise ConfigurationError("auth.username must be specified, or auth.usernameFile")
+    return MqttAuth(
+        username=text_if_given(options, "username"),
+        password=text_if_given(options, "password"),
+        username_file=options.text("usernameFile"),
+        password_file=options.text("passwordFile"),
+    )
+
+
+def covers(pattern: str, topic: str) -> bool:
+    """
+    Whether the filter *pattern* takes messages of *topic*.
+
+    Source: MQTT 3.1.1 section 4.7.
+    """
+    wanted, given = pattern.split("/"), topic.split("/")
+    if given[0].startswith("$") and wanted[0] in ("+", "#"):
+        return False
+    if wanted[-1] == "#":
+        wanted.pop()
+        if len(given) < len(wanted):
+            return False
+        given = given[: len(wanted)]
+    return len(wanted) == len(given) and all(want in ("+", level) for want, level in zip(wanted, given, strict=True))

@@ -1,0 +1,158 @@
+"""
+MqttSession: what is remembered of the messages of quality 1 and 2 of one client id, across its connections.
+
+A server sends again, under the same number, what it has heard nothing of. Such a message keeps its event's id, so that
+it goes only to watchers that lack it; one that is accepted is only acknowledged; one that is in flight is let be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from gateways.errors import SourceUnavailable
+from gateways.processor import Context
+from gateways.source_event import Settlement, SourceEvent
+
+
+class Link(NamedTuple):
+    """
+    The connection at present, as a session needs it.
+    """
+
+    acknowledge: Callable[[int, int], None]
+    """Takes the message's number and quality."""
+    again: Callable[[SourceEvent], bool]
+    """Hands an event on once more; False where nothing is handed on any more."""
+
+
+class _Delivery:
+    """
+    One message that the server was not told of, or whose acknowledgement it may have missed.
+    """
+
+    __slots__ = ("accepted", "event", "fingerprint", "number", "qos")
+
+    def __init__(self, number: int, qos: int, fingerprint: int) -> None:
+        self.number = number
+        self.qos = qos
+        self.fingerprint = fingerprint
+        self.event: SourceEvent | None = None
+        """None once it is accepted, or refused and not under way again."""
+        self.accepted = False
+
+
+class MqttSession:
+    """
+    One client id's messages.
+
+    Args:
+        lasting: Whether the server keeps the session while nobody is connected.
+    """
+
+    def __init__(self, lasting: bool) -> None:
+        self._lasting = lasting
+        self._link: Link | None = None
+        self._deliveries: dict[int, _Delivery] = {}
+        self._ids: dict[int, str] = {}
+        self.unsettled = 0
+        """Events handed on whose outcome is not known."""
+
+    def begin(self, link: Link, *, resumed: bool) -> None:
+        """
+        There is a connection; what was remembered counts only where the server had kept the session.
+        """
+        self._link = link
+        if not resumed:
+            self._deliveries.clear()
+            self._ids.clear()
+
+    def end(self, link: Link) -> None:
+        """
+        That connection receives no more.
+        """
+        if self._link is link:
+            self._link = None
+
+    def receive(
+        self, context: Context, event: SourceEvent, number: int, *, qos: int, duplicate: bool
+    ) -> SourceEvent | None:
+        """
+        What to hand on of a message that was read; None where it is known already.
+        """
+        fingerprint = hash((event.subject, event.payload))
+        known = self._deliveries.get(number) if duplicate else None
+        if known is not None and known.fingerprint == fingerprint:
+            if known.accepted and self._link is not None:
+                self._link.acknowledge(number, qos)
+            if known.accepted or known.event is not None:
+                return None
+            delivery = known
+        else:
+            delivery = self._deliveries[number] = _Delivery(number, qos, fingerprint)
+            self._ids[number] = context.chance.new_id()
+        settle = partial(self._settled, context, delivery)
+        delivery.event = event._replace(id=self._ids[number], settle=settle)
+        self.unsettled += 1
+        return delivery.event
+
+    def _settled(self, context: Context, delivery: _Delivery, settlement: Settlement) -> None:
+        event, link = delivery.event, self._link
+        current = self._deliveries.get(delivery.number) is delivery
+        if settlement.accepted:
+            delivery.accepted, delivery.event = True, None
+            self.unsettled -= 1
+            if current and link is not None:
+                link.acknowledge(delivery.number, delivery.qos)
+        elif not (current and link is not None and event is not None and link.again(event)):
+            delivery.event = None
+            self.unsettled -= 1
+            if not self._lasting:
+                context.count("dropped")
+                context.log.warning("dropped a message that nobody will send again: %s", settlement.cause)
+
+
+class Sessions:
+    """
+    The sessions of all configurations of one gateway; a client id belongs to one of them.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str], MqttSession] = {}
+        self._owners: dict[tuple[str, str], tuple[str, object]] = {}
+
+    def claim(self, peer: str, client_id: str, configuration: str, owner: object, *, lasting: bool) -> MqttSession:
+        """
+        The session of *client_id* at *peer*, for *configuration* alone until *owner* gives it back.
+
+        Raises:
+            SourceUnavailable: A sibling has it. A server would drop one of them for the other, again and again.
+        """
+        key = peer, client_id
+        name, _ = self._owners.get(key, (configuration, None))
+        if name != configuration:
+            raise SourceUnavailable(f"{peer}: the clientId {client_id} is taken by configuration {name}")
+        self._owners[key] = configuration, owner
+        if key not in self._sessions:
+            self._sessions[key] = MqttSession(lasting)
+        return self._sessions[key]
+
+    def give_back(self, peer: str, client_id: str, owner: object, *, forget: bool) -> None:
+        """
+        *owner* is done. With *forget* nobody will come back under that id.
+        """
+        key = peer, client_id
+        if key in self._owners and self._owners[key][1] is owner:
+            del self._owners[key]
+            if forget:
+                self._sessions.pop(key, None)
+
+    async def reconcile(self) -> None:
+        """See Shared."""
+
+    async def close(self) -> None:
+        """See Shared."""
+
+    def abort(self) -> None:
+        """See Shared."""

@@ -1,0 +1,42 @@
+"""
+What a scenario file may say of an MQTT service.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from simulator.scenario_file.shape import Shape
+from simulator.services.shapes import ServiceShape
+
+
+class MqttPublish(Shape):
+    """
+    Where a message goes, and how surely.
+    """
+
+    topic: str = Field(pattern=r"^[^+#\x00]+$", description="The MQTT topic, without wildcards.", examples=["foo"])
+    qos: int = Field(default=0, ge=0, le=2, description="Quality of service: 0, 1 or 2.")
+    retain: bool = Field(
+        default=False, description="Kept by the server for whoever subscribes later; an empty `text` clears it."
+    )
+
+
+class MqttSetup(Shape):
+    """
+    How an MQTT server is prepared.
+    """
+
+    users: dict[str, str] = Field(default={}, description="User names to passwords; nobody else is let in.")
+    tls: bool = Field(default=False, description="Take connections over TLS only.")
+
+
+SHAPE = ServiceShape(
+    type="mqtt",
+    publish=MqttPublish,
+    setup=MqttSetup,
+    address_key="url",
+    default_port=1883,
+    addresses=("mqtt.argo-events:1883",),
+    faults=frozenset({"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill"}),
+)
