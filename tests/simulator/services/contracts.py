@@ -188,6 +188,8 @@ def _config_map(payload: bytes) -> Stimulus:
     data = {"payload": base64.b64encode(payload).decode()}
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": data}
     return Stimulus((), json.dumps(manifest).encode(), verb="apply")
+
+
 @asynccontextmanager
 async def _mqtt_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
     from paho.mqtt.client import Client
@@ -237,6 +239,8 @@ CONTRACTS = (
         usual={"buckets": ["contract"]},
         is_process=False,
         greeting=_LISTEN,
+    ),
+    Contract(
         name="mqtt-embedded",
         service=EmbeddedMqtt,
         shape=MQTT,
