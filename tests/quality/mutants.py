@@ -25,6 +25,10 @@ from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_session import MqttSession
 from gateways.processors.nats import Subscription
+from gateways.processors.resource import ResourceProcessor
+from gateways.processors.resource_cluster import ResourceCluster
+from gateways.processors.resource_objects import KnownObjects
+from gateways.processors.resource_options import ResourceOptions
 from gateways.processors.webhook import WebhookProcessor
 from gateways.running_configuration import RunningConfiguration
 from gateways.source_event import Certainty, Settlement, SourceEvent
@@ -236,6 +240,35 @@ def deaf_after_reconnect(listen: Any) -> Any:
     return broken
 
 
+def overlooks_what_has_gone(missing_from: Any) -> Any:
+    return lambda self, objects: []
+
+
+def takes_it_for_gone(is_there: Any) -> Any:
+    async def broken(self: ResourceCluster, *what: Any) -> bool:
+        return False
+
+    return broken
+
+
+def ignores_the_group(api_version: Any) -> Any:
+    return property(lambda self: self.version)
+
+
+def gives_up_what_is_refused(settled: Any) -> Any:
+    return lambda self, happening, settlement: None
+
+
+def deaf_after_the_first_watch(live: Any) -> Any:
+    async def broken(self: ResourceProcessor, cluster: ResourceCluster, kind: Any) -> None:
+        self._away = False
+        await self._watch_once(cluster, kind)
+        self._away = True
+        await self.context.clock.sleep(86_400)
+
+    return broken
+
+
 def restarts_everything(diff: Any) -> Any:
     def broken(current: Any, wanted: Any) -> Any:
         stale, new = diff((), list(current))[1], diff((), list(wanted))[1]
@@ -351,6 +384,16 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(MqttProcessor, "_hand_on_again", hands_on_nothing_again)),
     Mutant("an MQTT message that comes again is a new event", "mqtt/a-connection-that-breaks-between-receipt-and-acknowledgement-gives-no-event-twice",
            "unexpected", replaced(MqttSession, "receive", takes_all_for_new)),
+    Mutant("a new list overlooks what has gone", "resource/after-too-long-an-absence-objects-are-listed-again-and-only-what-changed-makes-events",
+           "not-received", replaced(KnownObjects, "missing_from", overlooks_what_has_gone)),
+    Mutant("the group of a kind is ignored", "resource/kinds-of-apps-v1-are-found-by-their-group",
+           "wrong-status", replaced(ResourceOptions, "api_version", ignores_the_group)),
+    Mutant("a refused version is not tried again", "resource/a-refused-version-is-tried-again-until-it-is-accepted",
+           "dispatched-not-accepted", replaced(ResourceProcessor, "_settled", gives_up_what_is_refused)),
+    Mutant("a watch that ends is not renewed", "resource/a-watch-that-ends-is-renewed-where-it-stopped",
+           "not-received", replaced(ResourceProcessor, "_live", deaf_after_the_first_watch)),
+    Mutant("who leaves the filter is deleted", "resource/an-object-that-leaves-the-filter-is-not-deleted",
+           "unexpected", replaced(ResourceCluster, "is_there", takes_it_for_gone)),
     Mutant("an edit restarts its siblings", "configmap/a-changed-value-restarts-only-that-configuration",
            "accepted-different", replaced(gateway, "diff", restarts_everything)),
     Mutant("colliding ids hide one another", "configmap/configurations-whose-identities-collide-both-run",

@@ -206,9 +206,10 @@ def test_what_is_no_api_server_or_refuses_is_told_in_plain_words(answer: bytes, 
 def test_a_server_that_answers_nothing_is_given_up_after_the_connect_limit() -> None:
     async def story() -> None:
         async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()
-            writer.close()
-            await writer.wait_closed()
+            try:
+                await reader.read()
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
@@ -224,24 +225,24 @@ def test_a_server_that_answers_nothing_is_given_up_after_the_connect_limit() -> 
 def test_a_server_that_ends_every_watch_at_once_is_not_asked_without_end() -> None:
     async def story() -> None:
         asked: list[str] = []
+        resources = [{"kind": "ConfigMap", "name": "configmaps", "namespaced": True, "verbs": ["watch"]}]
+        listing = json.dumps({"resources": resources, "metadata": {"resourceVersion": "5"}}).encode()
 
         async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split()[1])
-            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-            if "watch=true" not in asked[-1]:
-                resources = [{"kind": "ConfigMap", "name": "configmaps", "namespaced": True, "verbs": ["watch"]}]
-                writer.write(json.dumps({"resources": resources, "metadata": {"resourceVersion": "5"}}).encode())
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+            try:
+                asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split()[1])
+                said = b"" if "watch=true" in asked[-1] else listing
+                writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + said)
+            finally:
+                writer.close()
 
-        server_socket = await asyncio.start_server(cut, "127.0.0.1", 0)
-        host, port = server_socket.sockets[0].getsockname()
+        server = await asyncio.start_server(cut, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
         context = context_at(Cluster(f"http://{host}:{port}"))
         async with running(context):
             await context.until(lambda: any("ends every watch at once" in said for said in context.said))
             assert sum("watch=true" in path for path in asked) == 2
-        server_socket.close()
+        server.close()
 
     play(story)
 
