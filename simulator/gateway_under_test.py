@@ -134,6 +134,8 @@ class ReferenceGateway:
         self._addresses = _Book(addresses, self.name)
         self._ledger = ledger
         self._seed = seed
+        self._starts = 0
+        """So that a gateway that starts again draws other ids than it did."""
         self._build = build
         self._data: Mapping[str, str] | None = head.get("configMap")
         self._transformer_data: Mapping[str, str] | None = head.get("transformerConfigMap")
@@ -181,13 +183,14 @@ class ReferenceGateway:
                 self._source,
                 clock=self._clock,
                 addresses=self._addresses,
-                chance=Chance(self._seed),
+                chance=Chance(self._seed + self._starts),
                 observer=_Observer(self.name, self._ledger),
                 transformer_source=self._transformer_source if self._transformer_data is not None else None,
             )
         except GatewayError as error:
             raise SimulatorError(f"gateway {self.name}: {error}") from error
         gateway.status.listen(_StatusObserver(self.name, self._ledger))
+        self._starts += 1
         self._gateway = gateway
         self._task = asyncio.create_task(self._live(gateway), name=f"gateway {self.name}")
         self._clock.awake(self._task)

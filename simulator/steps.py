@@ -102,7 +102,7 @@ async def _published(service: Service, stimulus: Stimulus, body: Publish, enviro
     published: Published = await service.publish([stimulus] * body.count)
     for _ in range(body.count):
         number = environment.progress.stimuli
-        facts = (number, service.name, stimulus.coordinates, stimulus.payload, published.cause)
+        facts = (number, service.name, stimulus.coordinates, stimulus.payload, published.cause, stimulus.headers)
         environment.ledger.record("published", *facts)
         environment.stimulated()
     return Response(200 if published.taken else None, (), b"", published.cause)

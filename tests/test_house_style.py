@@ -18,7 +18,11 @@ FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
-CLIENTS = {"nats": ("gateways/processors/nats", "simulator/services/nats")}
+CLIENTS = {
+    "nats": ("gateways/processors/nats", "simulator/services/nats"),
+    "pamqp": ("simulator/services/amqp",),
+    "pika": ("gateways/processors/amqp",),
+}
 """Client libraries, and where alone they may be imported."""
 
 CLOCK_READERS = {

@@ -90,7 +90,7 @@ def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
             line = facts[1]
         elif observation.kind == "published" and not facts[4]:
             coordinates = tuple((name, value) for name, value in facts[2])
-            stimulus = Stimulus(coordinates, facts[3])
+            stimulus = Stimulus(coordinates, facts[3], tuple((name, value) for name, value in facts[5]))
             yield Sent(facts[0], facts[3], line), _Hearing(facts[1], "", stimulus)
         elif observation.kind == "requested":
             sent = Sent(facts[0], facts[3], line, owed=facts[0] in confirmed)

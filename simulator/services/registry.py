@@ -11,6 +11,7 @@ from simulator.errors import ServiceUnavailable
 from simulator.services.service import Service
 
 BUILT_IN = {
+    "amqp": "simulator.services.amqp:EmbeddedAmqp",
     "nats": "simulator.services.nats:EmbeddedNats",
 }
 
