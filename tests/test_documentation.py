@@ -28,7 +28,7 @@ from simulator.verdict import FAILURE_CLASSES, OTHER_CLASSES, Verdict
 
 ROOT = Path(__file__).parents[1]
 UPDATE = os.environ.get("GATESIM_UPDATE_DOCS") == "1"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -83,11 +83,11 @@ class AmqpClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
-        cause = self._failure or exc
-        if cause is None and self.connection._error is None:
-            cause = exceptions.StreamLostError("the connection was dropped")
-        self._failure = cause
-        self.connection._proto_connection_lost(cause)
+        self._failure = self._failure or exc
+        connection = self.connection
+        if exc is None and connection._error is None and not connection._got_eof:
+            exc = exceptions.StreamLostError("the connection was dropped")
+        connection._proto_connection_lost(exc)
 
     # What the library calls.
 

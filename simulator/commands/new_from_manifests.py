@@ -21,6 +21,8 @@ _WATCHER = "audit"
 _TYPE_SIGNS = {"calendar": ("interval", "schedule"), "webhook": ("endpoint", "port"), "nats": ("url",)}
 """Keys of a configuration's text by which its gateway's type is guessed."""
 
+_AMQP_SCHEMES = ("amqp://", "amqps://")
+
 
 class NotEnough(Exception):
     """
@@ -90,6 +92,8 @@ def _refuse(problems: list[ScenarioProblem]) -> None:
 def _guessed_type(data: Mapping[str, str]) -> str:
     for text in data.values():
         options = _options(text)
+        if str(options.get("url", "")).startswith(_AMQP_SCHEMES):
+            return "amqp"
         for type_name, signs in _TYPE_SIGNS.items():
             if any(sign in options for sign in signs):
                 return type_name
@@ -185,6 +189,17 @@ def _publish(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
     return f"  - publish: {{subject: {as_yaml(concrete)}, data: {{hello: world}}}}\n"
 
 
+def _publish_amqp(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    found = options.get("attributes")
+    attributes = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
+    exchange, key = attributes.get("exchangename"), attributes.get("routingkey")
+    if not exchange or attributes.get("exchangetype") == "headers":
+        return ""
+    concrete = ".".join("x" if word in ("*", "#") else word for word in str(key or "").split("."))
+    where = f"exchange: {as_yaml(str(exchange))}, routingKey: {as_yaml(concrete)}"
+    return f"  - publish: {{{where}, data: {{hello: world}}}}\n"
+
+
 def _subject(options: Mapping[str, Any]) -> str:
     attributes = options.get("attributes")
     found = attributes.get("subject") if isinstance(attributes, dict) else None
@@ -204,4 +219,4 @@ def _may_share(subjects: list[str]) -> bool:
     return len(set(subjects)) < len(subjects) or any("*" in subject or ">" in subject for subject in subjects)
 
 
-_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish}
+_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish, "amqp": _publish_amqp}

@@ -75,7 +75,7 @@ class AmqpSetup(Shape):
     queues: dict[str, AmqpQueue] = Field(
         default={}, description="Queues by name.", examples=[{"orders": {"durable": True}}]
     )
-    users: TextMap = Field(default={}, description="User names to passwords instead of guest with password guest.")
+    users: TextMap = Field(default={}, description="User names to passwords; nobody else is let in.")
     vhosts: Texts = Field(default=(), description="Virtual hosts beside `/`.", examples=[["orders"]])
     tls: bool = Field(default=False, description="Take connections over TLS only.")
 

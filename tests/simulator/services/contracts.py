@@ -7,11 +7,13 @@ A new service, or a new provider of one, joins by one more entry in CONTRACTS.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.services.amqp import EmbeddedAmqp
+from simulator.services.amqp_shape import SHAPE as AMQP
 from simulator.services.nats import EmbeddedNats
 from simulator.services.nats_shape import SHAPE as NATS
 from simulator.services.service import Service, SocketAddress, Stimulus
@@ -38,10 +40,18 @@ class Contract:
     stimulus: Callable[[bytes], Stimulus]
     fence: Callable[[bytes], bool]
     """Whether a payload is that of a fence."""
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    """What all of the tests need."""
     setups: tuple[Mapping[str, Any], ...] = field(default=({},))
     """Set-ups of which each has to start, publish and stop."""
     lasting: Mapping[str, Any] | None = None
     """A set-up whose data outlives a kill; None where there is none."""
+    kept: Callable[[Any], Awaitable[int]] | None = None
+    """How many stimuli a service with that set-up has."""
+    hello: bytes = b""
+    """What a client says first, where the server does not."""
+    is_process: bool = False
+    """Whether it runs as a process of its own, which can die and be missing."""
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +81,67 @@ async def _nats_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue
         await client.close()
 
 
+async def _kept_by_jetstream(service: EmbeddedNats) -> int:
+    assert service._publisher is not None
+    info = await service._publisher.ask("$JS.API.STREAM.INFO.KEPT", {})
+    count: int = info["state"]["messages"]
+    return count
+
+
+@asynccontextmanager
+async def _amqp_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
+    import aio_pika
+
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        received.put_nowait(message.body)
+
+    connection = await aio_pika.connect(f"amqp://guest:guest@{endpoint[0]}:{endpoint[1]}/")
+    try:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange("contract", "topic", durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(exchange, "contract.*")
+        await queue.consume(take, no_ack=True)
+        yield received
+    finally:
+        await connection.close()
+
+
+async def _kept_by_amqp(service: EmbeddedAmqp) -> int:
+    return len(service.broker.queues["kept"])
+
+
+_AMQP_TEXT = """
+url: amqp://amqp.argo-events:5672
+attributes: {exchangeName: contract, exchangeType: topic, routingKey: %s}
+"""
+_AMQP_EXCHANGES = {"exchanges": {"contract": {"type": "topic"}}}
+_AMQP_KEPT = {"kept": {"bindings": [{"exchange": "contract", "routingKey": "#"}]}}
+
 CONTRACTS = (
+    Contract(
+        name="amqp-embedded",
+        service=EmbeddedAmqp,
+        shape=AMQP,
+        text=_AMQP_TEXT % "contract.*",
+        other_text=_AMQP_TEXT % "other",
+        listen=_amqp_listener,
+        stimulus=lambda payload: Stimulus((("exchange", "contract"), ("routingKey", "contract.one")), payload),
+        fence=lambda payload: b"gatesim-fence" in payload,
+        setup=_AMQP_EXCHANGES,
+        setups=(
+            _AMQP_EXCHANGES,
+            {**_AMQP_EXCHANGES, "queues": _AMQP_KEPT},
+            {**_AMQP_EXCHANGES, "users": {"me": 'pass"word'}},
+            {**_AMQP_EXCHANGES, "vhosts": ["other"]},
+            {**_AMQP_EXCHANGES, "tls": True},
+        ),
+        lasting={**_AMQP_EXCHANGES, "queues": _AMQP_KEPT},
+        kept=_kept_by_amqp,
+        hello=b"AMQP\0\0\x09\x01",
+    ),
     Contract(
         name="nats-embedded",
         service=EmbeddedNats,
@@ -89,5 +159,7 @@ CONTRACTS = (
             {"tls": True},
         ),
         lasting={"streams": {"KEPT": {"subjects": ["contract.>"], "storage": "file"}}},
+        kept=_kept_by_jetstream,
+        is_process=True,
     ),
 )
