@@ -12,6 +12,7 @@ from gateways.errors import ConfigurationError, ManifestError
 from gateways.processor import Processor
 
 BUILT_IN = {
+    "amqp": "gateways.processors.amqp:AmqpProcessor",
     "calendar": "gateways.processors.calendar:CalendarProcessor",
     "mqtt": "gateways.processors.mqtt:MqttProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",

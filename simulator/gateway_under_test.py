@@ -135,6 +135,7 @@ class ReferenceGateway:
         self._ledger = ledger
         self._seed = seed
         self._starts = -1
+        """So that a gateway that starts again draws other ids than it did."""
         self._build = build
         self._data: Mapping[str, str] | None = head.get("configMap")
         self._transformer_data: Mapping[str, str] | None = head.get("transformerConfigMap")
@@ -190,6 +191,7 @@ class ReferenceGateway:
         except GatewayError as error:
             raise SimulatorError(f"gateway {self.name}: {error}") from error
         gateway.status.listen(_StatusObserver(self.name, self._ledger))
+        self._starts += 1
         self._gateway = gateway
         self._task = asyncio.create_task(self._live(gateway), name=f"gateway {self.name}")
         self._clock.awake(self._task)

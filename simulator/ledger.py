@@ -19,7 +19,7 @@ from simulator.cloudevents_spec import ReceivedEvent
 
 Kind = Literal[
     "step",        # (step kind, line)
-    "published",   # (stimulus number, service, coordinates, payload, outcome, verb): the service took it, or did not
+    "published",   # (stimulus number, service, coordinates, payload, outcome, verb, headers): it was taken, or was not
     "requested",   # (stimulus number, gateway, method and path, payload)
     "answered",    # (stimulus number, status or None, body or cause)
     "received",    # (gateway, configuration, source, id)

@@ -116,7 +116,8 @@ async def _published(service: Service, stimulus: Stimulus, body: ServiceStep, en
     published: Published = await service.publish([stimulus] * body.times)
     for _ in range(body.times):
         number = environment.progress.stimuli
-        facts = (number, service.name, stimulus.coordinates, stimulus.payload, published.cause, body.verb)
+        sent = (number, service.name, stimulus.coordinates, stimulus.payload)
+        facts = (*sent, published.cause, body.verb, stimulus.headers)
         environment.ledger.record("published", *facts)
         environment.stimulated()
     return Response(200 if published.taken else None, (), b"", published.cause)

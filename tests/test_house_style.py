@@ -24,6 +24,8 @@ CLIENTS = {
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
+    "pamqp": ("simulator/services/amqp",),
+    "pika": ("gateways/processors/amqp",),
     "urllib3": ("gateways/processors/artifact",),
 }
 """Client libraries, and where alone they may be imported."""

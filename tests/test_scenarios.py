@@ -29,7 +29,9 @@ HISTORIC = [
     "06",
     "07",
     "08",
+    "11",
     "14",
+    "16",
     "18",
     "22",
     "25",
@@ -44,7 +46,7 @@ HISTORIC = [
     "55",
     "56",
 ]
-AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-MQTT-", "R-STR-", "R-RES-", "R-CFG-", "R-PIP-")
+AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-MQTT-", "R-AMQP-", "R-STR-", "R-RES-", "R-CFG-", "R-PIP-", "G-AMQP-")
 
 
 def cited() -> Counter[str]:

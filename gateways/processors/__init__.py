@@ -1,3 +1,3 @@
 """
-What differs between gateway types, one type to a file: calendar, mqtt, nats, webhook.
+What differs between gateway types, one type to a family of files: `nats.py` and `nats_*.py`.
 """

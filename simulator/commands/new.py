@@ -81,6 +81,30 @@ steps:
       each: {source: nats-gateway/orders, type: nats, subject: orders, data: {order: 7}}
 """
 
+_AMQP = """\
+# The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
+# An AMQP server is started for the scenario; it stands for the address in the text.
+gateway:
+  name: amqp-gateway
+  type: amqp
+  configMap:
+    orders: |-
+      url: amqp://amqp.argo-events:5672
+      attributes:
+        exchangeName: orders
+        exchangeType: topic
+        routingKey: orders.#
+  watchers:
+    sensors: [{name: audit}]      # accepts CloudEvents and records them
+
+steps:
+  - publish: {exchange: orders, routingKey: orders.new, data: {order: 7}}
+  - expect:
+      watcher: audit
+      count: 1                    # exactly; a second event fails the scenario
+      each: {source: amqp-gateway/orders, type: amqp, subject: orders.new, data: {order: 7}}
+"""
+
 _MQTT = """\
 # The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
 # An MQTT server is started for the scenario; it stands for the address in the text.
@@ -125,7 +149,14 @@ steps:
       each: {source: resource-gateway/settings, type: resource, subject: argo-events/a, operation: added}
 """
 
-STORIES = {"calendar": _CALENDAR, "webhook": _WEBHOOK, "nats": _NATS, "mqtt": _MQTT, "resource": _RESOURCE}
+STORIES = {
+    "calendar": _CALENDAR,
+    "webhook": _WEBHOOK,
+    "nats": _NATS,
+    "mqtt": _MQTT,
+    "resource": _RESOURCE,
+    "amqp": _AMQP,
+}
 """A first gateway and its steps, by gateway type."""
 
 

@@ -25,7 +25,7 @@ _TYPE_SIGNS = {
     "resource": ("kind",),
 }
 """Keys of a configuration's text by which its gateway's type is guessed."""
-_SCHEMES = {"tcp": "mqtt", "mqtt": "mqtt", "mqtts": "mqtt", "ssl": "mqtt"}
+_SCHEMES = {"amqp": "amqp", "amqps": "amqp", "tcp": "mqtt", "mqtt": "mqtt", "mqtts": "mqtt", "ssl": "mqtt"}
 """Schemes of its `url` that tell it before those keys."""
 
 
@@ -204,6 +204,17 @@ def _publish_to_topic(options: Mapping[str, Any], data: Mapping[str, str]) -> st
     return f"  - publish: {{topic: {as_yaml(concrete)}{quality}, data: {{hello: world}}}}\n"
 
 
+def _publish_amqp(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    found = options.get("attributes")
+    attributes = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
+    exchange, key = attributes.get("exchangename"), attributes.get("routingkey")
+    if not exchange or attributes.get("exchangetype") == "headers":
+        return ""
+    concrete = ".".join("x" if word in ("*", "#") else word for word in str(key or "").split("."))
+    where = f"exchange: {as_yaml(str(exchange))}, routingKey: {as_yaml(concrete)}"
+    return f"  - publish: {{{where}, data: {{hello: world}}}}\n"
+
+
 def _attribute(options: Mapping[str, Any], name: str) -> str:
     attributes = options.get("attributes")
     found = attributes.get(name) if isinstance(attributes, dict) else None
@@ -224,4 +235,10 @@ def _may_share(subjects: list[str]) -> bool:
     return len(set(subjects)) < len(subjects) or any(set(subject) & set("*>+#") for subject in subjects)
 
 
-_STIMULI = {"calendar": _advance, "webhook": _request, "nats": _publish, "mqtt": _publish_to_topic}
+_STIMULI = {
+    "calendar": _advance,
+    "webhook": _request,
+    "nats": _publish,
+    "mqtt": _publish_to_topic,
+    "amqp": _publish_amqp,
+}

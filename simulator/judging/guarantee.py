@@ -93,7 +93,7 @@ def _sent(environment: Environment) -> Iterator[tuple[Sent, _Hearing]]:
             line = facts[1]
         elif observation.kind == "published" and not facts[4]:
             coordinates = tuple((name, value) for name, value in facts[2])
-            stimulus = Stimulus(coordinates, facts[3], verb=facts[5])
+            stimulus = Stimulus(coordinates, facts[3], tuple((name, value) for name, value in facts[6]), facts[5])
             mark = environment.services[facts[1]].mark_of(stimulus)
             yield Sent(facts[0], mark, line), _Hearing(facts[1], "", stimulus)
         elif observation.kind == "requested":

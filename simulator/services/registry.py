@@ -11,6 +11,7 @@ from simulator.errors import ServiceUnavailable
 from simulator.services.service import Service
 
 BUILT_IN = {
+    "amqp": "simulator.services.amqp:EmbeddedAmqp",
     "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
     "mqtt": "simulator.services.mqtt:EmbeddedMqtt",
     "nats": "simulator.services.nats:EmbeddedNats",

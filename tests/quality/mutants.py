@@ -12,14 +12,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
+
+from pika import BasicProperties
 
 from gateways import dispatcher, gateway, http_intake
 from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
+from gateways.processors.amqp_client import AmqpClient
+from gateways.processors.amqp_consumer import AmqpConsumer
+from gateways.processors.amqp_identities import Identities
 from gateways.processors.calendar import CalendarProcessor
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
@@ -306,6 +312,15 @@ def subscribes_once(subscribe: Any) -> Any:
             await subscribe(self, topic, qos)
         before.append(topic)
 
+
+def empty_event_at_the_end(connection_lost: Any) -> Any:
+    def broken(self: AmqpClient, exc: Exception | None) -> None:
+        for channel in self.connection._channels.values():
+            for take in channel._consumers.values():
+                method = SimpleNamespace(delivery_tag=0, exchange="", routing_key="", redelivered=False)
+                take(channel, method, BasicProperties(), b"")
+        connection_lost(self, exc)
+
     return broken
 
 
@@ -315,6 +330,13 @@ def acknowledges_on_receipt(receive: Any) -> Any:
         if self._link is not None:
             self._link.acknowledge(number, more["qos"])
         return taken
+
+
+def acknowledges_at_once(take: Any) -> Any:
+    def broken(self: AmqpConsumer, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        channel.basic_ack(method.delivery_tag)
+        take(self, channel, method, properties, body)
+        self._unsettled.pop(method.delivery_tag, None)
 
     return broken
 
@@ -328,6 +350,18 @@ def takes_all_for_new(receive: Any) -> Any:
         return receive(self, context, event, number, qos=qos, duplicate=False)
 
     return broken
+
+
+def knows_nobody(recognised: Any) -> Any:
+    return lambda self, configuration, digest: ""
+
+
+def settles_all_as_accepted(settled: Any) -> Any:
+    return lambda self, tag, settlement: settled(self, tag, Settlement(()))
+
+
+def without_subject(transform: Any) -> Any:
+    return lambda self, event: transform(self, event._replace(subject=""))
 
 
 GATEWAYS = (
@@ -402,6 +436,18 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(RunningConfiguration, "finish", settles_nothing_when_stopped)),
     Mutant("the old envelope carries another hour", "pipeline/in-the-old-envelope-a-calendar-carries-the-instant-as-it-did-then",
            "accepted-different", replaced(calendar, "protobuf_time", local_time)),
+    Mutant("a lost AMQP connection makes empty events", "amqp/a-lost-connection-never-makes-an-event-out-of-nothing",
+           "unexpected", replaced(AmqpClient, "connection_lost", empty_event_at_the_end)),
+    Mutant("AMQP messages are acknowledged on delivery", "amqp/what-a-durable-queue-keeps-survives-a-crash-of-the-gateway",
+           "dispatched-not-accepted", replaced(AmqpConsumer, "_take", acknowledges_at_once)),
+    Mutant("what comes again has another id", "amqp/a-message-goes-back-after-a-refusal-and-comes-again-with-its-id",
+           "unexpected", replaced(Identities, "recognised", knows_nobody)),
+    Mutant("what a watcher refused is thrown away", "amqp/a-message-goes-back-after-a-refusal-and-comes-again-with-its-id",
+           "dispatched-not-accepted", replaced(AmqpConsumer, "_settled", settles_all_as_accepted)),
+    Mutant("a removed consumer stays", "amqp/a-removed-configuration-is-silent-and-leaves-no-queue-behind",
+           "unexpected", lives_on_after_its_removal),
+    Mutant("the routing key is left out of the event", "amqp/the-amqp-example-of-the-guide-works",
+           "accepted-different", replaced(Transformer, "transform", without_subject)),
 )  # fmt: skip
 
 

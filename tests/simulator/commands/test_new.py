@@ -45,6 +45,19 @@ data:
     endpoint: "/bar"
     method: "PUT"
 """
+AMQP = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: amqp-configmap}
+data:
+  amqp.fooConfig: |-
+    url: amqp://amqp.argo-events:5672
+    attributes:
+      exchangeName: orders
+      exchangeType: topic
+      routingKey: orders.#
+"""
+
 NATS = """\
 apiVersion: v1
 kind: ConfigMap
@@ -96,7 +109,7 @@ def test_a_first_scenario_passes_as_it_is(type_name: str, folder: Path) -> None:
     assert_passes(folder / "each-order-arrives-once.scenario.yaml")
 
 
-@pytest.mark.parametrize("manifest", [CALENDAR, WEBHOOK, NATS], ids=["calendar", "webhook", "nats"])
+@pytest.mark.parametrize("manifest", [CALENDAR, WEBHOOK, NATS, AMQP], ids=["calendar", "webhook", "nats", "amqp"])
 def test_a_scenario_made_from_a_config_map_passes_as_it_is(manifest: str, folder: Path) -> None:
     (folder / "configmap.yaml").write_text(manifest)
     assert made("it works", "--from", "configmap.yaml") == 0
@@ -179,7 +192,7 @@ def test_a_name_or_a_path_says_what_is_written(words: list[str], file: str, sent
     ("words", "said"),
     [
         ([], 'gatesim new: name the scenario: gatesim new "each order arrives once" --type nats'),
-        (["x"], "gatesim new: say --type; there are calendar, webhook, nats"),
+        (["x"], "gatesim new: say --type; there are calendar, webhook, nats, amqp"),
         (
             ["x", "--type", "kafka"],
             "gatesim new: there is no first scenario for type 'kafka'; there are calendar, webhook",

@@ -1,0 +1,265 @@
+"""
+AmqpOptions: the text of an AMQP configuration, read and checked.
+
+Extension keys (`queue`, `durable`, `prefetch`, `headers`, `auth`, `tls`) stand at the top level, beside `url` and
+`attributes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from gateways.errors import ConfigurationError
+from gateways.options import OptionReader
+
+DEFAULT_PORT, DEFAULT_TLS_PORT = 5672, 5671
+EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
+_PLUGIN_TYPE = "x-"
+_NAME_BYTES_MAX = 255
+"""A short string of the protocol holds no more; exchanges and queues are named by 127 in the specification."""
+_PREFETCH_MAX = 65_535
+
+
+class AmqpServer(NamedTuple):
+    """
+    One server that the url names.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    """TLS or nothing."""
+
+    @property
+    def peer(self) -> str:
+        """
+        `host:port`, as the text names it.
+        """
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpAuth:
+    """
+    As whom a gateway logs in; a `…_file` is read at each connect. Nothing set: as guest, as the protocol's clients do.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    username_file: str = ""
+    password_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpTls:
+    """
+    How TLS is done; empty: as the machine is set up.
+    """
+
+    ca_file: str = ""
+    """Only what these authorities have signed is believed."""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+    """The name in the server's certificate, where it is not the host of the url."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpOptions:
+    """
+    What one configuration asks for.
+    """
+
+    servers: tuple[AmqpServer, ...]
+    """Tried in this order."""
+    vhost: str
+    exchange: str
+    exchange_type: str
+    routing_key: str
+    queue: str = ""
+    """Empty: a queue of its own, which lives as long as the connection does."""
+    durable: bool = False
+    """Whether the named queue survives a restart of the server."""
+    prefetch: int = 0
+    """Messages delivered and not yet acknowledged; 0: as many as may wait in a lane."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What a headers exchange is asked for."""
+    headers_match: str = "all"
+    auth: AmqpAuth = AmqpAuth()
+    tls: AmqpTls = AmqpTls()
+
+    @classmethod
+    def parse(cls, text: str) -> AmqpOptions:
+        """
+        Read *text*.
+
+        Raises:
+            ConfigurationError: What is wrong with it and what would be right; never shows a secret.
+
+        Source: R-NATS-4, R-CFG-12; the guide's AMQP example.
+        """
+        reader = OptionReader.from_text(text)
+        urls = _urls(reader.text("url"))
+        attributes = _Attributes(reader)
+        routing_key = attributes.present("routingKey", "routing key")
+        exchange = attributes.required("exchangeName", "exchange name")
+        exchange_type = _exchange_type(attributes.required("exchangeType", "exchange type"))
+        queue, durable = _queue(reader)
+        prefetch = reader.integer("prefetch", 0)
+        if reader.has("prefetch") and not 1 <= prefetch <= _PREFETCH_MAX:
+            raise ConfigurationError(f"prefetch must be a number from 1 to {_PREFETCH_MAX}")
+        headers, match = _headers(reader, exchange_type)
+        encrypted = reader.has("tls") or any(url.scheme == "amqps" for url in urls)
+        return cls(
+            tuple(_server(url, encrypted) for url in urls),
+            _vhost(urls),
+            exchange,
+            exchange_type,
+            routing_key,
+            queue,
+            durable,
+            prefetch,
+            headers,
+            match,
+            _auth(reader, urls),
+            _tls(reader),
+        )
+
+
+class _Attributes:
+    """
+    What stands under `attributes`, and must not stand beside it.
+    """
+
+    def __init__(self, reader: OptionReader) -> None:
+        self._top = reader
+        self._attributes = reader.mapping("attributes")
+
+    def required(self, name: str, words: str) -> str:
+        value = self.present(name, words)
+        if not value:
+            raise ConfigurationError(f"{words} must be specified: `{name}` is empty")
+        return value
+
+    def present(self, name: str, words: str) -> str:
+        if self._attributes is None or not self._attributes.has(name):
+            if self._top.has(name):
+                raise ConfigurationError(
+                    f"{words} must be specified under `attributes:`; here it stands at the top level"
+                )
+            raise ConfigurationError(f"{words} must be specified: `{name}` under `attributes:`")
+        return _checked(self._attributes.text(name), name)
+
+
+def _checked(text: str, name: str) -> str:
+    if len(text.encode()) > _NAME_BYTES_MAX:
+        raise ConfigurationError(f"{name} must have at most {_NAME_BYTES_MAX} bytes")
+    if not text.isprintable():
+        raise ConfigurationError(f"{name} {text[:40]!r} must not contain control characters")
+    return text
+
+
+def _exchange_type(text: str) -> str:
+    if text not in EXCHANGE_TYPES and not text.startswith(_PLUGIN_TYPE):
+        known = ", ".join(EXCHANGE_TYPES)
+        raise ConfigurationError(
+            f"exchangeType must be one of {known}, or a plugin's that begins with x-, not {text[:40]!r}"
+        )
+    return text
+
+
+def _urls(text: str) -> list[SplitResult]:
+    if not text.strip():
+        raise ConfigurationError("url must be specified")
+    return [_url(each.strip()) for each in text.split(",")]
+
+
+def _url(text: str) -> SplitResult:
+    """
+    One server's url. What is wrong is said without showing it, because a password may be in there.
+    """
+    wanted = "such as amqp://amqp.argo-events:5672; several are separated by commas"
+    try:
+        url = urlsplit(text if "://" in text else f"amqp://{text}")
+        port, host = url.port, url.hostname
+    except ValueError:
+        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
+    if url.scheme not in ("amqp", "amqps"):
+        raise ConfigurationError(f"url must begin with amqp:// or amqps://, {wanted}")
+    if not host or port == 0 or not host.isprintable() or " " in host:
+        raise ConfigurationError(f"url must name a host and a port, {wanted}")
+    if "/" in url.path[1:] or url.query or url.fragment:
+        hint = "in a password or virtual host write / as %2F and # as %23"
+        raise ConfigurationError(f"url must end after the port or the virtual host, {wanted}; {hint}")
+    return url
+
+
+def _server(url: SplitResult, encrypted: bool) -> AmqpServer:
+    default = DEFAULT_TLS_PORT if url.scheme == "amqps" else DEFAULT_PORT
+    return AmqpServer(url.hostname or "", url.port or default, encrypted)
+
+
+def _vhost(urls: list[SplitResult]) -> str:
+    found = {unquote(url.path[1:]) or "/" for url in urls}
+    if len(found) > 1:
+        raise ConfigurationError("url must have the same virtual host for every server")
+    return found.pop()
+
+
+def _queue(reader: OptionReader) -> tuple[str, bool]:
+    queue, durable = _checked(reader.text("queue"), "queue"), reader.flag("durable")
+    if durable and not queue:
+        raise ConfigurationError("durable needs a `queue`: a queue without a name is gone with its connection")
+    if queue.startswith("amq."):
+        raise ConfigurationError("queue must not begin with `amq.`, which servers keep for themselves")
+    return queue, durable
+
+
+def _headers(reader: OptionReader, exchange_type: str) -> tuple[Mapping[str, str], str]:
+    headers, match = reader.text_map("headers"), reader.text("headersMatch", "all")
+    if headers is not None and exchange_type != "headers":
+        raise ConfigurationError("headers belong to an exchange of type headers")
+    if match not in ("all", "any"):
+        raise ConfigurationError(f"headersMatch must be all or any, not {match[:40]!r}")
+    return MappingProxyType(headers or {}), match
+
+
+def _tls(reader: OptionReader) -> AmqpTls:
+    options = reader.mapping("tls")
+    if options is None:
+        return AmqpTls()
+    tls = AmqpTls(*(options.text(name) for name in ("caFile", "certFile", "keyFile", "serverName")))
+    if bool(tls.cert_file) != bool(tls.key_file):
+        raise ConfigurationError("tls.certFile and tls.keyFile belong together")
+    return tls
+
+
+def _auth(reader: OptionReader, urls: list[SplitResult]) -> AmqpAuth:
+    in_urls, options = _auth_of_urls(urls), reader.mapping("auth")
+    if options is None:
+        return in_urls
+    if in_urls != AmqpAuth():
+        raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
+    for name in ("username", "password"):
+        here, in_file = options.has(name), bool(options.text(f"{name}File"))
+        if here and in_file:
+            raise ConfigurationError(f"auth.{name} and auth.{name}File exclude each other")
+        if not here and not in_file:
+            raise ConfigurationError(f"auth.{name} must be specified, or auth.{name}File")
+    username = options.text("username") if options.has("username") else None
+    password = options.text("password") if options.has("password") else None
+    return AmqpAuth(username, password, options.text("usernameFile"), options.text("passwordFile"))
+
+
+def _auth_of_urls(urls: list[SplitResult]) -> AmqpAuth:
+    """
+    `user:password@`, the same in all urls that have one.
+    """
+    found = {AmqpAuth(unquote(url.username), unquote(url.password or "")) for url in urls if url.username}
+    if len(found) > 1:
+        raise ConfigurationError("url must have the same credentials for every server")
+    return next(iter(found), AmqpAuth())
