@@ -312,6 +312,29 @@ def subscribes_once(subscribe: Any) -> Any:
             await subscribe(self, topic, qos)
         before.append(topic)
 
+    return broken
+
+
+def acknowledges_on_receipt(receive: Any) -> Any:
+    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, **more: Any) -> SourceEvent | None:
+        taken: SourceEvent | None = receive(self, context, event, number, **more)
+        if self._link is not None:
+            self._link.acknowledge(number, more["qos"])
+        return taken
+
+    return broken
+
+
+def hands_on_nothing_again(hand_on_again: Any) -> Any:
+    return lambda self, event: True
+
+
+def takes_all_for_new(receive: Any) -> Any:
+    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, *, qos: int, duplicate: bool) -> Any:
+        return receive(self, context, event, number, qos=qos, duplicate=False)
+
+    return broken
+
 
 def empty_event_at_the_end(connection_lost: Any) -> Any:
     def broken(self: AmqpClient, exc: Exception | None) -> None:
@@ -324,30 +347,11 @@ def empty_event_at_the_end(connection_lost: Any) -> Any:
     return broken
 
 
-def acknowledges_on_receipt(receive: Any) -> Any:
-    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, **more: Any) -> SourceEvent | None:
-        taken: SourceEvent | None = receive(self, context, event, number, **more)
-        if self._link is not None:
-            self._link.acknowledge(number, more["qos"])
-        return taken
-
-
 def acknowledges_at_once(take: Any) -> Any:
     def broken(self: AmqpConsumer, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         channel.basic_ack(method.delivery_tag)
         take(self, channel, method, properties, body)
         self._unsettled.pop(method.delivery_tag, None)
-
-    return broken
-
-
-def hands_on_nothing_again(hand_on_again: Any) -> Any:
-    return lambda self, event: True
-
-
-def takes_all_for_new(receive: Any) -> Any:
-    def broken(self: MqttSession, context: Any, event: SourceEvent, number: int, *, qos: int, duplicate: bool) -> Any:
-        return receive(self, context, event, number, qos=qos, duplicate=False)
 
     return broken
 
