@@ -5,9 +5,11 @@ Service table: which services there are, which are implied, and which addresses 
 
 import pytest
 
+from simulator.services.shapes import SHAPES
 from tests.simulator.scenario_texts import HEAD, loaded, problem_of, problems_of, with_steps
 
 STEP = "- advance: 1s"
+TYPES = ", ".join(f"`{name}`" for name in SHAPES)
 
 
 def services(extra: str, head: str = HEAD):
@@ -53,7 +55,7 @@ def test_a_text_that_is_no_yaml_names_no_address():
         ("services: {a: {type: nats, as: [\"nats.argo-events\"]}, b: {type: nats, as: [\"nats.argo-events:4222\"]}}\n", (11, 76), "`nats.argo-events:4222` means `a` already", "an address means one service"),
         ("services: {nats: {as: [\"nats://nats.argo-events:4222\"]}}\n", (11, 24), "`nats://nats.argo-events:4222` is no address", "write `host:port`, without a scheme"),
         ("services: {nat: {}}\n", (11, 12), "there is no type of service `nat`", "did you mean `nats`? Else write its `type`"),
-        ("services: {broker: {}}\n", (11, 12), "there is no type of service `broker`", "write its `type`; there are `clock`, `nats`, `webhook`"),
+        ("services: {broker: {}}\n", (11, 12), "there is no type of service `broker`", f"write its `type`; there are {TYPES}"),
         ("services: {x: {type: natss}}\n", (11, 22), "there is no type of service `natss`", "did you mean `nats`?"),
         ("services: {nats: {streems: {}}}\n", (11, 19), "unknown key `streems` in `nats`", "did you mean `streams`?"),
         ("services: {nats: {stoped: true}}\n", (11, 19), "unknown key `stoped` in `nats`", "did you mean `stopped`?"),
