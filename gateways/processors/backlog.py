@@ -34,6 +34,13 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._events)
 
+    @property
+    def crowded(self) -> bool:
+        """
+        Whether a source that can wait should be told to, long before anything has to be dropped.
+        """
+        return len(self._events) * 4 > EVENTS_MAX or self._bytes * 4 > BYTES_MAX
+
     def hand_on(self, event: SourceEvent) -> None:
         """
         Hand *event* on, after those that wait. Beyond the bounds it is dropped, which is counted and logged.

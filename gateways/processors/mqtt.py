@@ -89,7 +89,7 @@ class MqttProcessor(Processor):
         before it answers others.
         """
         connection = self._connection
-        if connection is None or connection.cause or not self._listening:
+        if connection is None or connection.cause or not self._listening or self._backlog.crowded:
             return True
         try:
             await self.context.clock.limit(self.context.limits.connect_s, connection.round_trip(), peer=connection.peer)
@@ -137,10 +137,19 @@ class MqttProcessor(Processor):
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
+        connection = self._connection
+        assert connection is not None
+        if not self.options.clean_session and not covers(self.options.topic, topic):
+            # A session that is kept still has the subscriptions of an earlier text.
+            if message.qos:
+                connection.acknowledge(message.mid, message.qos)
+            return
         event = SourceEvent(bytes(message.payload), self.context.clock.now(), topic)
         to_hand_on = self._remembered(event, message) if message.qos else event
         if to_hand_on is not None:
             self._backlog.hand_on(to_hand_on)
+        if self.options.qos and self._backlog.crowded:
+            connection.pause(True)
 
     def lost(self) -> None:
         """
@@ -155,13 +164,8 @@ class MqttProcessor(Processor):
         """
         The event of a message of quality 1 or 2, with its id; None where there is nothing to hand on.
         """
-        session, connection = self._session, self._connection
+        session = self._session
         assert session is not None
-        assert connection is not None
-        if not covers(self.options.topic, event.subject):
-            # A session that is kept still has the subscriptions of an earlier text.
-            connection.acknowledge(message.mid, message.qos)
-            return None
         return session.receive(self.context, event, message.mid, qos=message.qos, duplicate=message.dup)
 
     def _hand_on_again(self, event: SourceEvent) -> bool:
@@ -177,6 +181,7 @@ class MqttProcessor(Processor):
             await self._stirred.wait()
             self._stirred.clear()
             await self._backlog.empty()
+            connection.pause(False)
         raise connection.failure
 
     async def _leave(self, connection: MqttConnection) -> None:

@@ -18,7 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 KEEPALIVE_S = 60
 """After one and a half of these without a word the server takes us for gone. We say one twice as often."""
-_PACKET_BYTES_MAX = 64 * 1024 * 1024
+_PACKET_BYTES_MAX = 32 * 1024 * 1024
+"""With what waits when reading pauses it stays below what a backlog holds."""
 _CONNACK = 0x20
 
 Take = Callable[[MQTTMessage], None]
@@ -167,6 +168,16 @@ class Wire(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
         self._gone(exc)
+
+    def read(self, reading: bool) -> None:
+        """
+        Read, or leave what comes with the server.
+        """
+        if self._transport is not None and not self._transport.is_closing():
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
 
     def abort(self) -> None:
         """

@@ -63,6 +63,7 @@ class MqttConnection:
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closing = False
+        self._paused = False
         self._pinging: asyncio.Task[None] | None = None
 
     @property
@@ -138,6 +139,14 @@ class MqttConnection:
         if not self.cause:
             self._client.acknowledge(number, qos)
 
+    def pause(self, paused: bool) -> None:
+        """
+        Leave messages with the server, or take them again.
+        """
+        if paused is not self._paused:
+            self._paused = paused
+            self._client.wire.read(not paused)
+
     async def close(self) -> None:
         """
         Leave the server and end every task; drops the connection where that takes too long.
@@ -182,6 +191,9 @@ class MqttConnection:
         clock = self._context.clock
         while True:
             await clock.sleep(KEEPALIVE_S / 2)
+            if self._paused:
+                self._client.ping()  # it need not take us for gone; its answer waits behind messages
+                continue
             try:
                 await clock.limit(_PING_LIMIT_S, self.round_trip(), peer=self.peer)
             except TimeoutError:

@@ -16,7 +16,7 @@ from simulator.services.mqtt_topics import Listening, concrete, matches, subject
 from simulator.services.nats_server import LOOPBACK, SEEN, NatsServer
 from simulator.services.service import Published, ServiceTime, Stimulus
 
-_ACK_WAIT = "1s"
+_ACK_WAIT = "500ms"
 """The server sends a message again that was not acknowledged for so long, of real time; on a new connection as well."""
 _STREAM = "$MQTT_msgs"
 """Where the server keeps messages of quality 1 and 2 until they are acknowledged."""

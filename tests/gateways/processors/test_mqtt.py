@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from gateways.processors import backlog
 from gateways.processors.mqtt_session import Sessions
 from tests.gateways.processors.mqtt_runs import FOO, KEPT, PEER, context_for, mqtt_server, running
 from tests.gateways.processors.nats_runs import play
@@ -72,7 +73,7 @@ def test_what_the_server_sends_again_while_it_is_in_flight_is_let_be(qos: int) -
             await run.listens()
             await server.say("foo", b"1", qos=qos)
             await run.events(1)
-            await asyncio.sleep(1.3)  # the server's wait for an acknowledgement is one second
+            await asyncio.sleep(0.8)  # the server waits half a second for an acknowledgement
             assert await run.processor.caught_up()
             assert len(run.context.events) == 1
 
@@ -156,6 +157,26 @@ def test_without_room_messages_wait_in_their_order() -> None:
             run.context.make_room(None)
             await run.events(10)
             assert run.context.payloads == [b"%d" % i for i in range(10)]
+
+    play(story())
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_is_to_be_acknowledged_waits_at_the_server_where_there_is_no_room(
+    qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "BYTES_MAX", 800_000)
+
+    async def story() -> None:
+        async with mqtt_server() as server, running(f"{FOO}qos: {qos}\n", context_for(server, room=0)) as run:
+            await run.listens()
+            await server.say("foo", *[b"%03d" % i + b"x" * 50_000 for i in range(100)], qos=qos)
+            assert await run.processor.caught_up()
+            assert run.processor.paused()
+            run.context.make_room(None)
+            events = await run.events(100)
+            assert [int(event.payload[:3]) for event in events[:100]] == list(range(100))
+            assert run.context.counted == {}
 
     play(story())
 
