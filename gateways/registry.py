@@ -12,6 +12,7 @@ from gateways.errors import ConfigurationError, ManifestError
 from gateways.processor import Processor
 
 BUILT_IN = {
+    "artifact": "gateways.processors.artifact:ArtifactProcessor",
     "calendar": "gateways.processors.calendar:CalendarProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",
     "webhook": "gateways.processors.webhook:WebhookProcessor",

@@ -20,8 +20,11 @@ from simulator.verdict import Verdict
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))
 SCENARIOS = [scenario for file in FILES for scenario in load_file(file)]
-HISTORIC = ["01", "02", "05", "06", "07", "08", "14", "25", "26", "32", "44", "45", "46", "47", "51", "55", "56"]
-AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-CFG-", "R-PIP-")
+HISTORIC = [
+    *("01", "02", "05", "06", "07", "08", "09", "13", "14", "21", "25", "26", "32"),
+    *("44", "45", "46", "47", "51", "55", "56"),
+]
+AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-CFG-", "R-PIP-", "R-ART-")
 
 
 def cited() -> Counter[str]:
