@@ -18,6 +18,7 @@ from gateways.errors import ManifestError
 from gateways.gateway_spec import GatewaySpec, load_manifests
 from gateways.log_lines import FORMATS, LEVELS, log_to
 from gateways.redaction import Redactor
+from gateways.secrets import FileSecrets
 from gateways.suggestion import did_you_mean
 from gateways.watcher_addresses import parse_address, parse_watcher, reached_at, watchers_in
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="PATH",
-        help="a file with Gateway and ConfigMap manifests, or the folder of a mounted ConfigMap; repeatable",
+        help="a file with Gateway, ConfigMap and Secret manifests, or the folder of a mounted ConfigMap; repeatable",
     )
     add("--name", default="", help="the Gateway to run, where the manifests hold several")
     add("--watcher", action="append", default=[], metavar="NAME=URL", help="where a watcher is reached; repeatable")
@@ -76,8 +77,11 @@ def main(arguments: argparse.Namespace) -> int:
     redacted = Redactor()
     try:
         spec, addresses = _read(arguments)
+        files = [path for path in arguments.files if not path.is_dir()]
+        secrets = FileSecrets(files, spec.namespace)
+        redacted = Redactor(value for values in secrets.values().values() for value in values.values())
         log_to(sys.stderr, level=arguments.log_level, form=arguments.log_format, redacted=redacted)
-        return _run(spec, addresses, arguments.files)
+        return _run(spec, addresses, arguments.files, secrets)
     except ManifestError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"{redacted(line)}\n")
@@ -122,7 +126,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _run(spec: GatewaySpec, addresses: DirectAddresses, paths: list[Path]) -> int:
+def _run(spec: GatewaySpec, addresses: DirectAddresses, paths: list[Path], secrets: FileSecrets) -> int:
     from gateways.gateway import Gateway  # noqa: PLC0415 - not for arguments that are wrong
     from gateways.standalone import run_until_signalled  # noqa: PLC0415 - as above
 
@@ -137,6 +141,7 @@ def _run(spec: GatewaySpec, addresses: DirectAddresses, paths: list[Path]) -> in
             clock=clock,
             addresses=addresses,
             chance=Chance(),
+            secrets=secrets,
             transformer_source=FileSource(files, spec.transformer_config_map, clock) if has_transformer else None,
         )
 

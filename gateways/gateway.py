@@ -24,6 +24,7 @@ from gateways.observer import Observer
 from gateways.processor import Shared
 from gateways.registry import processor_for
 from gateways.running_configuration import Frame, RunningConfiguration
+from gateways.secrets import KnownSecrets, Secrets
 from gateways.status import Status
 from gateways.transformer_service import TransformerService
 
@@ -41,6 +42,7 @@ class Gateway:
         addresses: Where to connect and bind.
         chance: Random ids and jitter.
         observer: Told of each event's way.
+        secrets: Where values are that texts only name; None: there are none.
         transformer_source: Settings of the transformer's port, where a ConfigMap of that kind exists.
 
     Raises:
@@ -57,6 +59,7 @@ class Gateway:
         chance: Chance,
         observer: Observer | None = None,
         transformer_source: ConfigurationSource | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.spec = spec
         self.status = Status(started_at=clock.now())
@@ -76,6 +79,7 @@ class Gateway:
             retry=spec.retry,
             status=self.status,
             observer=observer,
+            secrets=secrets or KnownSecrets(),
         )
         self._targets = HttpTargets(spec, clock=clock, addresses=addresses)
         self._running: dict[Configuration, RunningConfiguration] = {}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_NAMESPACE = "default"
 API_GROUP = "argoproj.io/"
+_OUTSIDE = frozenset({"name", "namespace", "secrets", "transformerConfigMap"})
+"""What a mapping says of a gateway beside its spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def gateway_from_mapping(mapping: Mapping[str, Any], *, jitter: float = 0.0) -> 
     The gateway that *mapping* describes: its `name`, and beside it the fields of a Gateway's spec.
 
     For a gateway in the caller's own process: `configMap` may be the data itself, which is then passed over, as is
-    `transformerConfigMap`.
+    `transformerConfigMap` and `secrets`.
 
     Args:
         mapping: Keys as the resource spells them.
@@ -92,7 +94,7 @@ def gateway_from_mapping(mapping: Mapping[str, Any], *, jitter: float = 0.0) -> 
     """
     from gateways.gateway_resource import read_spec  # noqa: PLC0415 - see gateway_resource
 
-    raw = {key: value for key, value in mapping.items() if key not in ("name", "namespace", "transformerConfigMap")}
+    raw = {key: value for key, value in mapping.items() if key not in _OUTSIDE}
     if isinstance(raw.get("configMap"), Mapping):
         del raw["configMap"]
     name, namespace = mapping.get("name"), mapping.get("namespace") or DEFAULT_NAMESPACE

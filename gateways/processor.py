@@ -15,6 +15,7 @@ from gateways.addresses import AddressBook
 from gateways.chance import Chance
 from gateways.clock import Clock
 from gateways.limits import Limits, Retry
+from gateways.secrets import Secrets
 from gateways.source_event import SourceEvent
 
 
@@ -46,6 +47,10 @@ class Surroundings(Protocol):
     @property
     def retry(self) -> Retry:
         """The backoff, of reconnects too."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """Where values are that texts only name."""
 
 
 class Context(Surroundings, Protocol):

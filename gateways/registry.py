@@ -13,6 +13,7 @@ from gateways.processor import Processor
 
 BUILT_IN = {
     "amqp": "gateways.processors.amqp:AmqpProcessor",
+    "artifact": "gateways.processors.artifact:ArtifactProcessor",
     "calendar": "gateways.processors.calendar:CalendarProcessor",
     "mqtt": "gateways.processors.mqtt:MqttProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateways.addresses import AddressBook
@@ -21,6 +21,7 @@ from gateways.errors import ConfigurationError, SourceUnavailable
 from gateways.limits import Limits, Retry
 from gateways.observer import Observer
 from gateways.processor import Processor, Shared
+from gateways.secrets import KnownSecrets, Secrets
 from gateways.source_event import Certainty, Settlement, SourceEvent
 from gateways.status import Node, Phase, Status
 from gateways.transformer import Transformer
@@ -46,6 +47,7 @@ class Frame:
     retry: Retry
     status: Status
     observer: Observer | None = None
+    secrets: Secrets = field(default_factory=KnownSecrets)
 
 
 class RunningConfiguration:
@@ -121,6 +123,11 @@ class RunningConfiguration:
     def retry(self) -> Retry:
         """See Surroundings."""
         return self._frame.retry
+
+    @property
+    def secrets(self) -> Secrets:
+        """See Surroundings."""
+        return self._frame.secrets
 
     @property
     def configuration(self) -> str:

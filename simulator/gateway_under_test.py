@@ -20,6 +20,7 @@ from gateways.errors import AddressRefused, GatewayError
 from gateways.gateway import Gateway
 from gateways.gateway_spec import gateway_from_mapping
 from gateways.limits import Retry
+from gateways.secrets import KnownSecrets
 from gateways.source_event import Certainty, DispatchResult, Settlement
 from gateways.status import Node
 from simulator.addresses import Addresses, UnknownAddress
@@ -186,6 +187,7 @@ class ReferenceGateway:
                 addresses=self._addresses,
                 chance=Chance(self._seed + self._starts),
                 observer=_Observer(self.name, self._ledger),
+                secrets=KnownSecrets(self._head.get("secrets")),
                 transformer_source=self._transformer_source if self._transformer_data is not None else None,
             )
         except GatewayError as error:

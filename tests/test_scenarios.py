@@ -21,32 +21,23 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))
 SCENARIOS = [scenario for file in FILES for scenario in load_file(file)]
 HISTORIC = [
-    "01",
-    "02",
-    "03",
-    "04",
-    "05",
-    "06",
-    "07",
-    "08",
-    "11",
-    "14",
-    "16",
-    "18",
-    "22",
-    "25",
-    "26",
-    "27",
-    "32",
-    "44",
-    "45",
-    "46",
-    "47",
-    "51",
-    "55",
-    "56",
+    *("01", "02", "03", "04", "05", "06", "07", "08", "09", "11", "13", "14"),
+    *("16", "18", "21", "22", "25", "26", "27", "32", "44", "45", "46", "47"),
+    *("51", "55", "56"),
 ]
-AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-MQTT-", "R-AMQP-", "R-STR-", "R-RES-", "R-CFG-", "R-PIP-", "G-AMQP-")
+AREAS = (
+    "R-CAL-",
+    "R-WEB-",
+    "R-NATS-",
+    "R-MQTT-",
+    "R-AMQP-",
+    "R-STR-",
+    "R-RES-",
+    "R-CFG-",
+    "R-PIP-",
+    "G-AMQP-",
+    "R-ART-",
+)
 
 
 def cited() -> Counter[str]:

@@ -81,6 +81,36 @@ steps:
       each: {source: nats-gateway/orders, type: nats, subject: orders, data: {order: 7}}
 """
 
+_ARTIFACT = """\
+# The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
+# An S3 server is started for the scenario; it stands for the address in the text.
+gateway:
+  name: artifact-gateway
+  type: artifact
+  configMap:
+    orders: |-
+      s3EventConfig:
+        bucket: orders
+        endpoint: minio.argo-events:9000
+        event: s3:ObjectCreated:Put
+      insecure: true
+      accessKey: {name: minio, key: accesskey}
+      secretKey: {name: minio, key: secretkey}
+  secrets: {minio: {accesskey: an-access-key, secretkey: a-secret-key}}
+  watchers:
+    sensors: [{name: audit}]      # accepts CloudEvents and records them
+
+services:
+  s3: {buckets: [orders], users: {an-access-key: a-secret-key}}
+
+steps:
+  - put: {bucket: orders, key: new/7.json, data: {order: 7}}
+  - expect:
+      watcher: audit
+      count: 1                    # exactly; a second event fails the scenario
+      each: {source: artifact-gateway/orders, type: artifact, subject: new/7.json}
+"""
+
 _AMQP = """\
 # The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
 # An AMQP server is started for the scenario; it stands for the address in the text.
@@ -156,6 +186,7 @@ STORIES = {
     "mqtt": _MQTT,
     "resource": _RESOURCE,
     "amqp": _AMQP,
+    "artifact": _ARTIFACT,
 }
 """A first gateway and its steps, by gateway type."""
 

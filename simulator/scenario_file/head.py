@@ -101,6 +101,11 @@ class Gateway(Shape):
         default=None,
         description="The reference gateway's own options: envelope, contentMode, retry, limits and others.",
     )
+    secrets: dict[str, TextMap] = Field(
+        default={},
+        description="The Secrets of its namespace: names to keys and their values, which are masked in every output.",
+        examples=[{"minio": {"accesskey": "an-access-key", "secretkey": "a-secret-key"}}],
+    )
     transformer_config_map: TextMap | None = Field(
         default=None, description="Data of the ConfigMap that the transformer's HTTP port reads."
     )

@@ -6,7 +6,9 @@ Read as kubectl reads them: many documents, merge keys, tags passed over. Other 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
@@ -34,21 +36,39 @@ class ManifestObject(NamedTuple):
         """
         Its `metadata.name`; empty where it has none.
         """
+        return self._about("name")
+
+    @property
+    def namespace(self) -> str:
+        """
+        Its `metadata.namespace`, or the one that stands for none.
+        """
+        return self._about("namespace") or _DEFAULT_NAMESPACE
+
+    def _about(self, key: str) -> str:
         metadata = self.value.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
-        return name if isinstance(name, str) else ""
+        found = metadata.get(key) if isinstance(metadata, dict) else None
+        return found if isinstance(found, str) else ""
+
+
+_DEFAULT_NAMESPACE = "default"
 
 
 def gateways_in(files: list[FilePath]) -> tuple[list[ManifestObject], list[ScenarioProblem]]:
     """
     The gateways of *files*, in their order, each as a scenario's `gateways` entry, and what is wrong.
 
-    A Gateway's `configMap` names a ConfigMap of these files; its data takes the name's place.
+    A Gateway's `configMap` names a ConfigMap of these files; its data takes the name's place. The Secrets of its
+    namespace go with it.
     """
     problems = Problems()
     objects = [found for file in files for found in _objects(file, problems)]
     config_maps = {found.name: found for found in objects if found.value.get("kind") == "ConfigMap"}
     gateways = [_as_entry(found, config_maps, problems) for found in objects if _is_gateway(found)]
+    secrets = [found for found in objects if found.value.get("kind") == "Secret"]
+    for entry, gateway in zip(gateways, filter(_is_gateway, objects), strict=True):
+        if own := {each.name: _secret_data(each) for each in secrets if each.namespace == gateway.namespace}:
+            entry.value["secrets"] = own
     return gateways, list(problems)
 
 
@@ -204,6 +224,21 @@ def _as_entry(gateway: ManifestObject, config_maps: dict[str, ManifestObject], p
     if transformer is not None:
         entry["transformerConfigMap"], parts["transformerConfigMap"] = _data_of(transformer)
     return ManifestObject(entry, spot._replace(parts=parts))
+
+
+def _secret_data(secret: ManifestObject) -> dict[str, str]:
+    """
+    A Secret's `data`, decoded, and over it its `stringData`; what is neither is passed over.
+    """
+    found: dict[str, str] = {}
+    data, texts = secret.value.get("data"), secret.value.get("stringData")
+    for key, value in (data if isinstance(data, dict) else {}).items():
+        with suppress(ValueError):  # no base64, or no text
+            found[key] = base64.b64decode("".join(str(value).split()), validate=True).decode()
+    for key, value in (texts if isinstance(texts, dict) else {}).items():
+        if isinstance(value, str):
+            found[key] = value
+    return found
 
 
 def _data_of(config_map: ManifestObject) -> tuple[Any, Tree]:

@@ -19,12 +19,12 @@ _SHORTEST = 3
 
 def secret_texts(draft: Draft, check: Check) -> frozenset[str]:
     """
-    The text of every scalar under a key that `secrets` names, in the file and in its configuration texts.
+    The text of every scalar under a key that `secrets` names, in the file and in its configuration texts, and every
+    value of a gateway's own Secrets.
 
     A name that is no key anywhere is reported to *check*.
     """
-    if not draft.head.secrets:
-        return frozenset()
+    held = {text for placed in draft.gateways for data in placed.gateway.secrets.values() for text in data.values()}
     found: dict[str, set[str]] = {name: set() for name in draft.head.secrets}
     named: set[str] = set()
     for source in (_without_secrets(draft), *(text.parsed for text in draft.texts)):
@@ -36,7 +36,7 @@ def secret_texts(draft: Draft, check: Check) -> frozenset[str]:
         if name not in named:
             hint = "name a key of this file or of its configurations, such as `password`"
             check.value(("secrets", number), f"no key is called `{name[:60]}`", hint)
-    return frozenset(text for texts in found.values() for text in texts if len(text) >= _SHORTEST)
+    return frozenset(text for texts in (held, *found.values()) for text in texts if len(text) >= _SHORTEST)
 
 
 def masked(problems: Iterable[ScenarioProblem], value: Any, text: str) -> list[ScenarioProblem]:
@@ -53,6 +53,8 @@ def masked(problems: Iterable[ScenarioProblem], value: Any, text: str) -> list[S
         if isinstance(name, str) and name:
             secrets.update(re.findall(rf"{re.escape(name)}[\"']?\s*:[ \t]*[\"']?([^\"',}}\s]+)", text))
             secrets.update(each for key, inner in _keys_in(value) if key == name for each in _scalars_in(inner))
+    for gateway in _gateways_in(value):
+        secrets.update(_scalars_in(gateway.get("secrets")))
     redactor = Redactor(secret for secret in secrets if len(secret) >= _SHORTEST)
     return [
         problem._replace(
@@ -62,6 +64,14 @@ def masked(problems: Iterable[ScenarioProblem], value: Any, text: str) -> list[S
         )
         for problem in problems
     ]
+
+
+def _gateways_in(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        several = value.get("gateways")
+        for each in (value.get("gateway"), *(several if isinstance(several, list) else ())):
+            if isinstance(each, dict):
+                yield each
 
 
 def _masked_line(line: str, redactor: Redactor) -> str:

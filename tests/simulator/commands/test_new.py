@@ -192,7 +192,7 @@ def test_a_name_or_a_path_says_what_is_written(words: list[str], file: str, sent
     ("words", "said"),
     [
         ([], 'gatesim new: name the scenario: gatesim new "each order arrives once" --type nats'),
-        (["x"], "gatesim new: say --type; there are calendar, webhook, nats, amqp"),
+        (["x"], f"gatesim new: say --type; there are {', '.join(STORIES)}"),
         (
             ["x", "--type", "kafka"],
             "gatesim new: there is no first scenario for type 'kafka'; there are calendar, webhook",
