@@ -25,18 +25,9 @@ HISTORIC = [
     *("16", "18", "21", "22", "25", "26", "27", "32", "44", "45", "46", "47"),
     *("51", "55", "56"),
 ]
-AREAS = tuple(f"R-{area}-" for area in ("CAL", "WEB", "NATS", "MQTT", "AMQP", "STR", "ART", "RES", "CFG", "PIP")) + ("G-AMQP-",)
-    "R-CAL-",
-    "R-WEB-",
-    "R-NATS-",
-    "R-MQTT-",
-    "R-AMQP-",
-    "R-STR-",
-    "R-RES-",
-    "R-CFG-",
-    "R-PIP-",
+AREAS = (
+    *(f"R-{area}-" for area in ("CAL", "WEB", "NATS", "MQTT", "AMQP", "STR", "ART", "RES", "CFG", "PIP")),
     "G-AMQP-",
-    "R-ART-",
 )
 
 
