@@ -363,3 +363,22 @@ def test_a_wrong_file_or_option_is_said_in_a_sentence(
     add_arguments(parser)
     assert main(parser.parse_args(["run", "-f", str(file), *words])) == 4
     assert capsys.readouterr().err.startswith(said.format(file=file))
+
+
+def test_a_kubeconfig_leads_to_the_cluster_of_a_resource_gateway(started: Any, sink: Sink, tmp_path: Path) -> None:
+    from tests.simulator.services.embedded.kubernetes.serving import serving
+
+    with serving() as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        cluster = {"name": "c", "cluster": {"server": server.url}}
+        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+        users = [{"name": "u", "user": {"token": "secret"}}]
+        whole = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "x"}
+        kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **whole}))
+        text = config_map(tmp_path / "c.yaml", {"team": "version: v1\nkind: Namespace\nfilter: {prefix: default}"})
+        process = started("resource", "-f", text, "--kubeconfig", kubeconfig)
+        process.until("shop/team: Running")
+        event = sink.next()
+        assert (event["type"], event["subject"], event["operation"]) == ("resource", "default", "added")
+        process.signal(signal.SIGTERM)
+        assert process.ended() == 0

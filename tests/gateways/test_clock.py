@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import freezegun
 import pytest
 from freezegun import freeze_time
 
 from gateways.clock import SystemClock, Wakeup, closing, end, join, rfc3339, start, system_zone
+
+freezegun.configure(extend_ignore_list=["kubernetes"])  # looking at its models imports them, under a frozen clock
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked
 from simulator.services.embedded.kubernetes.discovery import document
 from simulator.services.embedded.kubernetes.failures import ApiFailure, unknown_path
 from simulator.services.embedded.kubernetes.kinds import Kind, Object
+from simulator.services.embedded.kubernetes.protobuf import PROTOBUF, from_protobuf
 from simulator.services.embedded.kubernetes.selectors import Matches, selection
 from simulator.services.embedded.kubernetes.tables import META, only_metadata, table
 from simulator.services.embedded.kubernetes.watching import Event, Watch
@@ -299,6 +300,8 @@ async def _body(request: web.Request) -> Any:
     raw = await request.read()
     if not raw:
         return None
+    if content_type == PROTOBUF:
+        return from_protobuf(raw)
     if content_type in ("application/yaml", APPLY_PATCH):
         try:
             return yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -136,3 +136,15 @@ def test_it_finds_kinds_by_their_short_names(kubectl: Kubectl) -> None:
     assert kubectl("get", "all") == ""
     assert "doesn't have a resource type" in kubectl("get", "nonsense", fails=True)
     assert "default" in kubectl("get", "ns", "-o", "name")
+
+
+def test_it_creates_from_its_command_line(kubectl: Kubectl) -> None:
+    assert "namespace/team created" in kubectl("create", "namespace", "team")
+    kubectl("create", "configmap", "made", "-n", "team", "--from-literal=level=high", "--from-literal=more=ünicode")
+    assert kubectl("get", "cm", "made", "-n", "team", "-o", "jsonpath={.data}") == '{"level":"high","more":"ünicode"}'
+    kubectl("create", "secret", "generic", "key", "--from-literal=password=open")
+    assert kubectl("get", "secret", "key", "-o", "jsonpath={.type} {.data.password}") == "Opaque b3Blbg=="
+    assert "already exists" in kubectl("create", "ns", "team", fails=True)
+    kubectl("create", "serviceaccount", "robot")
+    kubectl("delete", "namespace", "team")
+    assert kubectl("get", "cm", "-n", "team", "-o", "name") == ""
