@@ -161,6 +161,22 @@ def test_without_room_messages_wait_in_their_order() -> None:
     play(story())
 
 
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_having_caught_up_means_having_everything_that_was_published(qos: int) -> None:
+    async def story() -> None:
+        async with mqtt_server() as server, running(f"{FOO}qos: {qos}\n", context_for(server)) as run:
+            await run.listens()
+            for number in range(1, 6):
+                await server.say("foo", *[b"x"] * 100, qos=qos)
+                assert await run.processor.caught_up()
+                assert len(run.context.events) == 100 * number
+                for event in run.context.events[-100:]:
+                    if event.settle is not None:
+                        event.settle(ACCEPTED)
+
+    play(story())
+
+
 @pytest.mark.parametrize("qos", [1, 2])
 def test_what_is_to_be_acknowledged_waits_at_the_server_where_there_is_no_room(
     qos: int, monkeypatch: pytest.MonkeyPatch
