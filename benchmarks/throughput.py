@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvloop
+from pamqp.commands import Basic
 
-from benchmarks.load import post_all, publish_all, sink_until, start_sink
+from benchmarks.load import PAYLOAD, post_all, publish_all, sink_until, start_sink
 from benchmarks.table import print_table
+from simulator.services.amqp_server import AmqpServer, Message
 
 ROUNDS = 5
 EVENTS = 20_000
@@ -169,6 +171,38 @@ async def nats(in_flight: int, sink: int) -> tuple[Sample, Sample]:
     return ours, rival
 
 
+async def amqp(in_flight: int, sink: int) -> tuple[Sample, Sample]:
+    """
+    AMQP to watcher, one configuration for each event in flight: ours, the rival. The server runs beside the load.
+    """
+    server = AmqpServer("1.0", users={"guest": "guest"}, vhosts=["/"], later=lambda seconds, callback: lambda: None)
+    port = await server.start()
+    names = [f"s{number}" for number in range(in_flight)]
+
+    async def publish(count: int, exchange: str) -> None:
+        place = [
+            Message.made(exchange, name, Basic.Properties(content_type="application/json"), PAYLOAD) for name in names
+        ]
+        for number in range(count):
+            server.vhosts["/"].publish(place[number % in_flight])
+            if not number % 100:
+                await asyncio.sleep(0)
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            attributes = "attributes: {exchangeName: load, exchangeType: direct, routingKey: %s}"
+            texts = {name: f"url: amqp://127.0.0.1:{port}\n{attributes % name}" for name in names}
+            files = manifests(Path(folder), "amqp", texts)
+            async with running(*gateway_command(files, sink), ready=f"{names[-1]}: Running") as process:
+                ours = await measure(process, lambda count: publish(count, "load"))
+        relay = (sys.executable, "-m", "benchmarks.bare_relay", "amqp", str(port), f"http://127.0.0.1:{sink}/")
+        async with running(*relay, str(in_flight), *names, ready="ready") as process:
+            rival = await measure(process, lambda count: publish(count, ""))
+    finally:
+        server.stop()
+    return ours, rival
+
+
 def gateway_command(files: list[str], sink: int) -> tuple[str, ...]:
     """
     The reference gateway by itself.
@@ -181,7 +215,7 @@ async def _main() -> None:
     pinned(1)
     sink = await start_sink()
     rows = []
-    for name, measured in (("webhook", webhook), ("nats", nats)):
+    for name, measured in (("webhook", webhook), ("nats", nats), ("amqp", amqp)):
         for in_flight in IN_FLIGHT:
             pairs = [await measured(in_flight, sink) for _ in range(ROUNDS)]
             rows.append(_row(name, in_flight, pairs))

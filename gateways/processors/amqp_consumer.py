@@ -19,7 +19,7 @@ from gateways.clock import Hold, Wakeup, end
 from gateways.errors import GatewayError
 from gateways.processor import Context
 from gateways.processors.amqp_connection import AmqpConnection, taking
-from gateways.processors.amqp_identities import Identities, digest_of, id_of
+from gateways.processors.amqp_identities import Expected, Identities, digest_of, id_of
 from gateways.processors.amqp_options import AmqpOptions
 from gateways.source_event import Certainty, DispatchResult, Settlement, SourceEvent
 
@@ -58,7 +58,8 @@ class AmqpConsumer:
         self._options = options
         self._context = context
         self._connection = connection
-        self._identities = identities
+        self._lost = identities.lost(context.configuration)
+        self._given_back = Expected(context.limits.remembered)
         self._prefetch = options.prefetch or context.limits.waiting
         self._channel: Channel | None = None
         self._tag = ""
@@ -109,6 +110,7 @@ class AmqpConsumer:
         )
         queue = options.queue
         if not there:
+            self._lost.clear()  # with the queue that had it
             # A queue that is there is used as it is: it may have arguments that are its owner's business.
             declared = await connection.call(channel.queue_declare, queue, durable=options.durable, exclusive=not queue)
             queue = declared.method.queue
@@ -175,8 +177,9 @@ class AmqpConsumer:
                 await self._context.clock.limit(limit_s, self._round_trip(), peer=peer)
         self._end_redelivery()
         for delivery in self._unsettled.values():
-            self._expect(delivery)
+            _expect(self._lost, delivery)
         self._unsettled.clear()
+        self._given_back.move_to(self._lost)
 
     # Receiving.
 
@@ -204,13 +207,14 @@ class AmqpConsumer:
             self._stirred.set()
 
     def _id_of(self, method: Any, properties: Any, body: bytes) -> str:
-        if not properties.message_id and not method.redelivered:
-            return self._context.chance.new_id()
+        if not method.redelivered:
+            self._lost.clear()
+            if not properties.message_id:
+                return self._context.chance.new_id()
         digest = digest_of(method.exchange, method.routing_key, properties, body)
         if properties.message_id:
             return id_of(properties.message_id, digest)
-        known = self._identities.recognised(self._context.configuration, digest)
-        return known or self._context.chance.new_id()
+        return self._given_back.take(digest) or self._lost.take(digest) or self._context.chance.new_id()
 
     def _hand_on_what_fits(self) -> None:
         while self._waiting and self._context.emit(self._waiting[0]):
@@ -222,21 +226,17 @@ class AmqpConsumer:
         delivery, channel = self._unsettled.pop(tag, None), self._channel
         if delivery is None or channel is None or self._connection.cause or not channel.is_open:
             if delivery is not None:
-                self._expect(delivery)
+                _expect(self._lost, delivery)
             return
         if settlement.accepted:
             channel.basic_ack(tag)
             return
-        self._expect(delivery)
+        _expect(self._given_back, delivery)
         channel.basic_nack(tag, requeue=True)
         if not self._leaving:
             if self._redelivery is None:
                 self._redelivery = self._context.clock.work(self._connection.peer)
             self._refused.set()
-
-    def _expect(self, delivery: _Delivery) -> None:
-        if not delivery.properties.message_id:
-            self._identities.expect(self._context.configuration, delivery.digest, delivery.event_id)
 
     async def _follow_refusals(self) -> None:
         """
@@ -261,6 +261,11 @@ class AmqpConsumer:
         if self._redelivery is not None:
             self._redelivery.close()
             self._redelivery = None
+
+
+def _expect(expected: Expected, delivery: _Delivery) -> None:
+    if not delivery.properties.message_id:
+        expected.add(delivery.digest, delivery.event_id)
 
 
 def _time_of(properties: Any) -> datetime | None:

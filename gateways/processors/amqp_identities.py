@@ -2,8 +2,8 @@
 Identities: the ids of messages that a server will deliver again, which says nothing by which they can be told.
 
 AMQP numbers deliveries, not messages. A redelivered message is one whose content we have had and given back, or had in
-hands when its connection was lost; of several with the same content the first comes first. An id that was accepted is
-never given again, so that nothing is taken for a repetition that is none.
+hands when its connection was lost; of several with the same content the first comes first. What was lost comes before
+anything new, so with the first new message it is no longer waited for: nothing is taken for a repetition that is none.
 """
 
 from __future__ import annotations
@@ -35,39 +35,73 @@ def id_of(message_id: str, digest: bytes) -> str:
     return str(uuid5(ID_NAMESPACE, f"{digest.hex()}/{message_id}"))
 
 
-class Identities:
+class Expected:
     """
-    For all configurations of one gateway, because a processor lives as long as its connection alone.
+    Messages that will come again: their content, and the ids that they had.
 
     Args:
-        limit: Ids kept for each configuration.
+        limit: Contents kept; of more the oldest are forgotten.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._expected: dict[str, dict[bytes, deque[str]]] = {}
+        self._ids: dict[bytes, deque[str]] = {}
 
-    def expect(self, configuration: str, digest: bytes, event_id: str) -> None:
+    def add(self, digest: bytes, event_id: str) -> None:
         """
         The message with that content will come again.
         """
-        expected = self._expected.setdefault(configuration, {})
-        expected.setdefault(digest, deque()).append(event_id)
-        if len(expected) > self._limit:
-            del expected[next(iter(expected))]
+        self._ids.setdefault(digest, deque()).append(event_id)
+        if len(self._ids) > self._limit:
+            del self._ids[next(iter(self._ids))]
 
-    def recognised(self, configuration: str, digest: bytes) -> str:
+    def take(self, digest: bytes) -> str:
         """
-        The id of a message that came again; empty where it was never here.
+        The id of a message that came again; empty where it was not expected.
         """
-        expected = self._expected.get(configuration, {})
-        ids = expected.get(digest)
+        ids = self._ids.get(digest)
         if not ids:
             return ""
         found = ids.popleft()
         if not ids:
-            del expected[digest]
+            del self._ids[digest]
         return found
+
+    def move_to(self, other: Expected) -> None:
+        """
+        Let *other* expect them.
+        """
+        for digest, ids in self._ids.items():
+            for event_id in ids:
+                other.add(digest, event_id)
+        self._ids.clear()
+
+    def clear(self) -> None:
+        """
+        None will come again.
+        """
+        self._ids.clear()
+
+
+class Identities:
+    """
+    What each configuration of one gateway had in hands when its connection was lost.
+
+    A processor lives as long as its connection alone, so this is what they share.
+
+    Args:
+        limit: Contents kept for each configuration.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lost: dict[str, Expected] = {}
+
+    def lost(self, configuration: str) -> Expected:
+        """
+        What *configuration* had.
+        """
+        return self._lost.setdefault(configuration, Expected(self._limit))
 
     # See gateways.processor.Shared.
 

@@ -25,7 +25,7 @@ from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
-from gateways.processors.amqp_identities import Identities
+from gateways.processors.amqp_identities import Expected
 from gateways.processors.calendar import CalendarProcessor
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
@@ -356,8 +356,8 @@ def acknowledges_at_once(take: Any) -> Any:
     return broken
 
 
-def knows_nobody(recognised: Any) -> Any:
-    return lambda self, configuration, digest: ""
+def knows_nobody(take: Any) -> Any:
+    return lambda self, digest: ""
 
 
 def settles_all_as_accepted(settled: Any) -> Any:
@@ -445,7 +445,7 @@ GATEWAYS = (
     Mutant("AMQP messages are acknowledged on delivery", "amqp/what-a-durable-queue-keeps-survives-a-crash-of-the-gateway",
            "dispatched-not-accepted", replaced(AmqpConsumer, "_take", acknowledges_at_once)),
     Mutant("what comes again has another id", "amqp/a-message-goes-back-after-a-refusal-and-comes-again-with-its-id",
-           "unexpected", replaced(Identities, "recognised", knows_nobody)),
+           "unexpected", replaced(Expected, "take", knows_nobody)),
     Mutant("what a watcher refused is thrown away", "amqp/a-message-goes-back-after-a-refusal-and-comes-again-with-its-id",
            "dispatched-not-accepted", replaced(AmqpConsumer, "_settled", settles_all_as_accepted)),
     Mutant("a removed consumer stays", "amqp/a-removed-configuration-is-silent-and-leaves-no-queue-behind",

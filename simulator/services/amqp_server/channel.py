@@ -14,12 +14,12 @@ from pamqp.commands import Channel as ChannelMethods
 from simulator.services.amqp_server import wire
 from simulator.services.amqp_server.broker import Broker
 from simulator.services.amqp_server.broker import Exchange as ExchangeModel
+from simulator.services.amqp_server.deliveries import Deliveries
 from simulator.services.amqp_server.failure import (
     ACCESS_REFUSED,
     COMMAND_INVALID,
     NOT_ALLOWED,
     NOT_IMPLEMENTED,
-    PRECONDITION_FAILED,
     UNEXPECTED_FRAME,
     Failure,
 )
@@ -108,8 +108,7 @@ class Channel:
         self._flowing = True
         self._prefetch_of_all = 0
         self._consumers: dict[str, _Consumer] = {}
-        self._unsettled: dict[int, tuple[QueueModel, Held, _Consumer | None]] = {}
-        self._tags = 0
+        self._deliveries = Deliveries(self._pump_after)
         self._consumer_names = 0
         self._confirming = False
         self._published = 0
@@ -130,20 +129,20 @@ class Channel:
         """
         Whether the bound for all consumers together leaves room.
         """
-        return not 0 < self._prefetch_of_all <= len(self._unsettled)
+        return not 0 < self._prefetch_of_all <= len(self._deliveries)
 
     @property
     def unsettled(self) -> int:
         """
         Messages delivered and not acknowledged.
         """
-        return len(self._unsettled)
+        return len(self._deliveries)
 
     def deliver(self, consumer: _Consumer, held: Held) -> None:
         """
         Send *held* to the client.
         """
-        message, tag = held.message, self._next_tag(consumer.queue, held, consumer, no_ack=consumer.no_ack)
+        message, tag = held.message, self._deliveries.add(consumer.queue, held, consumer, no_ack=consumer.no_ack)
         head = wire.deliver_bytes(self._number, consumer.tag, tag, held.redelivered, message.place)
         self._line.write(head + self._content(message))
 
@@ -167,7 +166,7 @@ class Channel:
         """
         for tag in tuple(self._consumers):
             self._end_consumer(tag)
-        self._put_back(tuple(self._unsettled))
+        self._deliveries.put_all_back()
 
     # What the client says.
 
@@ -363,73 +362,26 @@ class Channel:
         if held is None:
             self._say(Basic.GetEmpty())
             return
-        message, tag = held.message, self._next_tag(queue, held, None, no_ack=method.no_ack)
+        message, tag = held.message, self._deliveries.add(queue, held, None, no_ack=method.no_ack)
         head = wire.get_ok_bytes(self._number, tag, held.redelivered, message.place, len(queue))
         self._line.write(head + self._content(message))
-
-    def _next_tag(self, queue: QueueModel, held: Held, consumer: _Consumer | None, *, no_ack: bool) -> int:
-        self._tags += 1
-        if no_ack:
-            queue.settle(held)
-            return self._tags
-        queue.unsettled[held.number] = held
-        self._unsettled[self._tags] = queue, held, consumer
-        if consumer is not None:
-            consumer.unsettled += 1
-        return self._tags
 
     # Acknowledging.
 
     def _ack(self, method: Any) -> None:
-        if self._line.loses_acknowledgements:
-            return
-        tags = self._tags_of(method.delivery_tag, method.multiple)
-        queues = [self._settled(tag) for tag in tags]
-        for queue, held in queues:
-            queue.settle(held)
-        self._pump_after({id(queue): queue for queue, _ in queues})
+        if not self._line.loses_acknowledgements:
+            self._deliveries.acknowledge(method.delivery_tag, multiple=method.multiple)
 
     def _nack(self, method: Any) -> None:
-        tags = self._tags_of(method.delivery_tag, getattr(method, "multiple", False))
-        if method.requeue:
-            self._put_back(tags)
-            return
-        queues = [self._settled(tag) for tag in tags]
-        for queue, held in queues:
-            queue.reject(held)
-        self._pump_after({id(queue): queue for queue, _ in queues})
+        multiple = getattr(method, "multiple", False)
+        self._deliveries.give_back(method.delivery_tag, multiple=multiple, requeue=method.requeue)
 
     def _recover(self, method: Any) -> None:
         if not method.requeue:
             raise Failure(NOT_IMPLEMENTED, "requeue=false")
-        tags = tuple(self._unsettled)
         if isinstance(method, Basic.Recover):
             self._say(Basic.RecoverOk())
-        self._put_back(tags)
-
-    def _tags_of(self, tag: int, multiple: bool) -> tuple[int, ...]:
-        if multiple:
-            found = tuple(each for each in self._unsettled if not tag or each <= tag)
-            if not found and tag:
-                raise Failure(PRECONDITION_FAILED, f"unknown delivery tag {tag}")
-            return found
-        if tag not in self._unsettled:
-            raise Failure(PRECONDITION_FAILED, f"unknown delivery tag {tag}")
-        return (tag,)
-
-    def _settled(self, tag: int) -> tuple[QueueModel, Held]:
-        queue, held, consumer = self._unsettled.pop(tag)
-        if consumer is not None:
-            consumer.unsettled -= 1
-        return queue, held
-
-    def _put_back(self, tags: tuple[int, ...]) -> None:
-        queues: dict[int, QueueModel] = {}
-        for tag in reversed(tags):
-            queue, held = self._settled(tag)
-            queue.put_back(held)
-            queues[id(queue)] = queue
-        self._pump_after(queues)
+        self._deliveries.put_all_back()
 
     def _pump_after(self, queues: Mapping[int, QueueModel]) -> None:
         """

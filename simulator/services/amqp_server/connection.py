@@ -4,6 +4,7 @@ Connection: the protocol core of one connection; handshake, channels, and how bo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -19,11 +20,14 @@ from simulator.services.amqp_server.failure import (
     COMMAND_INVALID,
     CONNECTION_FORCED,
     FRAME_ERROR,
+    INTERNAL_ERROR,
     NOT_ALLOWED,
     PRECONDITION_FAILED,
     UNEXPECTED_FRAME,
     Failure,
 )
+
+_log = logging.getLogger("simulator")
 
 CHANNEL_MAX = 2_047
 HEARTBEAT_S = 60
@@ -128,6 +132,9 @@ class Connection:
                 self._take(channel, content)
         except Failure as failure:
             self._fail(failure, 0, None)
+        except Exception as error:
+            _log.exception("the AMQP server failed")
+            self._fail(Failure(INTERNAL_ERROR, f"{type(error).__name__}: {error}"), 0, None)
 
     def lost(self) -> None:
         """

@@ -305,3 +305,28 @@ def test_several_servers_are_tried_in_turn_and_each_one_s_cause_is_told() -> Non
                 assert f"{PEER}: connection refused" in failure
 
     play(story())
+
+
+def test_a_new_message_is_never_taken_for_one_that_was_lost_before_it() -> None:
+    async def story() -> None:
+        async with amqp_server() as server:
+            context, identities = context_for(server), Identities(100)
+            async with running(FOO, context, identities) as run:
+                await run.listens()
+                server.publish(b"same")
+                await context.until(lambda: context.events)
+                server.amqp.kill()
+                await run.failure()
+                settle(context.events[0], ACCEPTED)
+            await server.start()
+            context.said.clear()
+            async with running(FOO, context, identities) as run:
+                await run.listens()
+                server.publish(b"same")
+                await context.until(lambda: len(context.events) == 2)
+                settle(context.events[1], REFUSED)
+                await context.until(lambda: len(context.events) == 3)
+                ids = [event.id for event in context.events]
+                assert ids[0] != ids[1] == ids[2]
+
+    play(story())
