@@ -20,6 +20,9 @@ from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
+from gateways.processors.artifact import ArtifactProcessor
+from gateways.processors.artifact_options import ArtifactOptions
+from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
 from gateways.processors.nats import Subscription
 from gateways.processors.webhook import WebhookProcessor
@@ -262,7 +265,41 @@ def local_time(legacy: Any) -> Any:
     return lambda instant: legacy(instant + timedelta(hours=1))
 
 
+def filter_is_ignored(parse: Any) -> Any:
+    @classmethod  # type: ignore[misc]  # it takes a class method's place
+    def broken(cls: type[ArtifactOptions], text: str) -> ArtifactOptions:
+        return replace(parse.__func__(cls, text), prefix="", suffix="")
+
+    return broken
+
+
+def deaf_after_the_end(hand_on: Any) -> Any:
+    async def broken(self: ArtifactProcessor, listener: StoreListener) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            self._hand_on_what_fits(listener)
+
+    return broken
+
+
+def every_tenth_is_missing(hand_over: Any) -> Any:
+    def broken(self: StoreListener, event: SourceEvent) -> None:
+        if not event.subject.endswith("9"):
+            hand_over(self, event)
+
+    return broken
+
+
 GATEWAYS = (
+    Mutant("prefix and suffix are ignored", "artifact/prefix-and-suffix-of-a-key-must-both-be-those-of-the-filter",
+           "unexpected", replaced(ArtifactOptions, "parse", filter_is_ignored)),
+    Mutant("the end of a stream goes unnoticed", "artifact/after-a-kill-of-the-store-the-gateway-listens-again",
+           "wrong-status", replaced(ArtifactProcessor, "_hand_on_until_ended", deaf_after_the_end)),
+    Mutant("of a burst some events are missing", "artifact/a-thousand-objects-in-a-burst-make-a-thousand-events-in-their-order",
+           "not-received", replaced(StoreListener, "_hand_over", every_tenth_is_missing)),
+    Mutant("a removed listener lives on", "artifact/a-removed-configuration-hears-nothing-more-and-comes-back-when-it-is-there-again",
+           "unexpected", lives_on_after_its_removal),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
     Mutant("an empty text takes the gateway down", "configmap/an-empty-value-is-an-error-of-its-own-and-harms-no-other",
