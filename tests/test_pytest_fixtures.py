@@ -45,6 +45,27 @@ def post(url: str, body: object, content_type: str = "application/json") -> int:
         return error.code
 
 
+STORE = """
+gateway:
+  name: store
+  type: artifact
+  configMap:
+    put: |-
+      s3EventConfig: {bucket: orders, endpoint: "minio:9000", event: "s3:ObjectCreated:*"}
+      insecure: true
+      accessKey: {name: minio, key: user}
+      secretKey: {name: minio, key: password}
+    removed: |-
+      s3EventConfig: {bucket: orders, endpoint: "minio:9000", event: "s3:ObjectRemoved:*"}
+      insecure: true
+      accessKey: {name: minio, key: user}
+      secretKey: {name: minio, key: password}
+  secrets: {minio: {user: me, password: a-secret-key}}
+  watchers: {sensors: [{name: audit}]}
+services: {s3: {buckets: [orders]}}
+"""
+
+
 def test_an_environment_is_driven_step_by_step(gatesim_env: MakeEnv) -> None:
     env = gatesim_env(NATS)
     env.publish(subject="orders", data={"order": 7})
@@ -62,6 +83,14 @@ def test_a_service_is_broken_and_healed(gatesim_env: MakeEnv) -> None:
     env.advance("30s")
     env.publish(subject="orders", data=2)
     env.expect("audit", in_order=[{"data": 2}])
+
+
+def test_objects_are_put_and_removed(gatesim_env: MakeEnv) -> None:
+    env = gatesim_env(STORE)
+    env.put(bucket="orders", key="7.json", data={"order": 7}, headers={"Content-Type": "application/json"})
+    env.expect("audit", count=1, each={"source": "store/put", "subject": "7.json"})
+    env.remove(bucket="orders", key="7.json")
+    env.expect("audit", count=1, each={"source": "store/removed", "subject": "7.json"})
 
 
 def test_any_fault_can_be_made_without_having_been_announced(gatesim_env: MakeEnv) -> None:

@@ -26,6 +26,9 @@ from gateways.processors import calendar, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Expected
+from gateways.processors.artifact import ArtifactProcessor
+from gateways.processors.artifact_options import ArtifactOptions
+from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
@@ -368,6 +371,32 @@ def without_subject(transform: Any) -> Any:
     return lambda self, event: transform(self, event._replace(subject=""))
 
 
+def filter_is_ignored(parse: Any) -> Any:
+    @classmethod  # type: ignore[misc]  # it takes a class method's place
+    def broken(cls: type[ArtifactOptions], text: str) -> ArtifactOptions:
+        return replace(parse.__func__(cls, text), prefix="", suffix="")
+
+    return broken
+
+
+def deaf_after_the_end(hand_on: Any) -> Any:
+    async def broken(self: ArtifactProcessor, listener: StoreListener) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            self._hand_on_what_fits(listener)
+
+    return broken
+
+
+def every_tenth_is_missing(hand_over: Any) -> Any:
+    def broken(self: StoreListener, event: SourceEvent) -> None:
+        if not event.subject.endswith("9"):
+            hand_over(self, event)
+
+    return broken
+
+
 GATEWAYS = (
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
@@ -452,6 +481,16 @@ GATEWAYS = (
            "unexpected", lives_on_after_its_removal),
     Mutant("the routing key is left out of the event", "amqp/the-amqp-example-of-the-guide-works",
            "accepted-different", replaced(Transformer, "transform", without_subject)),
+    Mutant("prefix and suffix are ignored", "artifact/prefix-and-suffix-of-a-key-must-both-be-those-of-the-filter",
+           "unexpected", replaced(ArtifactOptions, "parse", filter_is_ignored)),
+    Mutant("the end of a stream goes unnoticed", "artifact/after-a-kill-of-the-store-the-gateway-listens-again",
+           "wrong-status", replaced(ArtifactProcessor, "_hand_on_until_ended", deaf_after_the_end)),
+    Mutant("of a burst some events are missing", "artifact/a-thousand-objects-in-a-burst-make-a-thousand-events-in-their-order",
+           "not-received", replaced(StoreListener, "_hand_over", every_tenth_is_missing)),
+    Mutant("a removed listener lives on", "artifact/a-removed-configuration-hears-nothing-more-and-comes-back-when-it-is-there-again",
+           "unexpected", lives_on_after_its_removal),
+    Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
+           "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from gateways.addresses import DirectAddresses, Endpoint
 from gateways.chance import Chance
 from gateways.clock import Clock, SystemClock
 from gateways.limits import Limits, Retry
+from gateways.secrets import KnownSecrets
 from gateways.source_event import Certainty, DispatchResult, Settlement, SourceEvent
 
 ACCEPTED = Settlement((DispatchResult("audit", Certainty.ACCEPTED, 1, ""),))
@@ -35,6 +36,7 @@ class FakeContext:
         clock: Clock | None = None,
         limits: Limits | None = None,
         room: int | None = None,
+        secrets: dict[str, dict[str, str]] | None = None,
     ) -> None:
         self.gateway, self.configuration = "nats-gateway", "nats.fooConfig"
         self.clock: Clock = clock or SystemClock()
@@ -42,6 +44,7 @@ class FakeContext:
         self.chance = Chance(0)
         self.limits = limits or Limits()
         self.retry = Retry()
+        self.secrets = KnownSecrets(secrets)
         self.log = logging.LoggerAdapter(logging.getLogger("gateways.test"), {})
         self.events: list[SourceEvent] = []
         self.said: list[str] = []

@@ -142,3 +142,21 @@ def test_a_manifest_that_aliases_blow_up_is_refused(folder):
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     (folder / "gateway.yaml").write_text("\n".join(lines))
     assert "aliases make this document too large" in [p.problem for p in problems_of(SCENARIO, folder=folder)]
+
+
+def test_the_secrets_of_a_gateway_s_namespace_go_with_it(folder):
+    extra = """\
+---
+kind: Secret
+metadata: {name: minio}
+data: {accesskey: YW5u, broken: "%"}
+stringData: {secretkey: hunter22}
+---
+kind: Secret
+metadata: {name: other, namespace: elsewhere}
+stringData: {secretkey: hunter23}
+"""
+    (folder / "configmap.yaml").write_text(CONFIG_MAP + extra)
+    scenario = loaded(SCENARIO, folder=folder)
+    assert scenario.gateways[0].secrets == {"minio": {"accesskey": "ann", "secretkey": "hunter22"}}
+    assert scenario.secret_texts == {"ann", "hunter22"}

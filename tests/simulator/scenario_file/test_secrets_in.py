@@ -46,3 +46,17 @@ def test_a_syntax_error_shows_no_password_of_a_url():
     except ScenarioError as error:
         shown = str(error)
     assert "hunter22" not in shown
+
+
+STORE = HEAD + "  secrets: {minio: {accesskey: ann, secretkey: hunter22}}\n"
+
+
+def test_the_values_of_a_gateway_s_own_secrets_are_kept_out_too():
+    assert loaded(with_steps("- advance: 1s", STORE)).secret_texts == {"ann", "hunter22"}
+
+
+def test_they_are_masked_in_the_problems_of_the_file_as_well():
+    text = with_steps("- advance: 1s", STORE.replace("minio: {", "minio: {hunter22: 5, "))
+    shown = "\n".join(map(str, problems_of(text)))
+    assert shown
+    assert "hunter22" not in shown
