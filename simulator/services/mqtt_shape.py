@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from simulator.scenario_file.shape import Shape
+from simulator.scenario_file.shape import Duration, Shape
 from simulator.services.shapes import ServiceShape
 
 
@@ -29,6 +29,11 @@ class MqttSetup(Shape):
 
     users: dict[str, str] = Field(default={}, description="User names to passwords; nobody else is let in.")
     tls: bool = Field(default=False, description="Take connections over TLS only.")
+    redeliver_after: Duration = Field(
+        default=30.0,
+        description="Real time after which a message of quality 1 or 2 that is not acknowledged is sent again, on a new "
+        "connection as well.",
+    )
 
 
 SHAPE = ServiceShape(
