@@ -16,8 +16,6 @@ from simulator.services.mqtt_topics import Listening, concrete, matches, subject
 from simulator.services.nats_server import LOOPBACK, SEEN, NatsServer
 from simulator.services.service import Published, ServiceTime, Stimulus
 
-_ACK_WAIT = "500ms"
-"""The server sends a message again that was not acknowledged for so long, of real time; on a new connection as well."""
 _STREAM = "$MQTT_msgs"
 """Where the server keeps messages of quality 1 and 2 until they are acknowledged."""
 
@@ -45,7 +43,7 @@ class EmbeddedMqtt(NatsServer):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        MqttSetup.model_validate(self._own_setup)
+        self._setup = MqttSetup.model_validate(self._own_setup)
         self._publisher: MqttPublisher | None = None
         self._keeps = False
 
@@ -104,7 +102,7 @@ class EmbeddedMqtt(NatsServer):
         return {
             "server_name": "gatesim",
             "jetstream": {"store_dir": str(self._process.folder / "store")},
-            "mqtt": {"host": LOOPBACK, "port": port, "ack_wait": _ACK_WAIT, **self._tls_files()},
+            "mqtt": {"host": LOOPBACK, "port": port, "ack_wait": f"{self._setup.ack_wait:g}s", **self._tls_files()},
         }
 
     async def _serves(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from simulator.scenario_file.shape import Shape
+from simulator.scenario_file.shape import Duration, Shape
 from simulator.services.shapes import ServiceShape
 
 
@@ -29,6 +29,11 @@ class MqttSetup(Shape):
 
     users: dict[str, str] = Field(default={}, description="User names to passwords; nobody else is let in.")
     tls: bool = Field(default=False, description="Take connections over TLS only.")
+    ack_wait: Duration = Field(
+        default=30.0,
+        description="A message that was not acknowledged for so long, of real time, is sent again.",
+        examples=["500ms"],
+    )
 
 
 SHAPE = ServiceShape(

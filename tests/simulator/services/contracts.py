@@ -107,7 +107,7 @@ CONTRACTS = (
         listen=_mqtt_listener,
         stimulus=lambda payload: Stimulus((("topic", "contract/one"),), payload),
         fence=lambda payload: b"gatesim-fence" in payload,
-        setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}),
+        setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}, {"ackWait": "500ms"}),
         hello=bytes.fromhex("100f00044d51545404020000") + b"\x00\x03abc",
     ),
     Contract(
