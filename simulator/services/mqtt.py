@@ -43,7 +43,7 @@ class EmbeddedMqtt(NatsServer):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._redeliver_after_s = MqttSetup.model_validate(self._own_setup).redeliver_after
+        self._setup = MqttSetup.model_validate(self._own_setup)
         self._publisher: MqttPublisher | None = None
         self._keeps = False
 
@@ -102,7 +102,7 @@ class EmbeddedMqtt(NatsServer):
         return {
             "server_name": "gatesim",
             "jetstream": {"store_dir": str(self._process.folder / "store")},
-            "mqtt": {"host": LOOPBACK, "port": port, "ack_wait": f"{round(self._redeliver_after_s * 1000)}ms", **self._tls_files()},
+            "mqtt": {"host": LOOPBACK, "port": port, "ack_wait": f"{self._setup.ack_wait:g}s", **self._tls_files()},
         }
 
     async def _serves(self) -> None:

@@ -29,10 +29,10 @@ class MqttSetup(Shape):
 
     users: dict[str, str] = Field(default={}, description="User names to passwords; nobody else is let in.")
     tls: bool = Field(default=False, description="Take connections over TLS only.")
-    redeliver_after: Duration = Field(
+    ack_wait: Duration = Field(
         default=30.0,
-        description="Real time after which a message of quality 1 or 2 that is not acknowledged is sent again, on a new "
-        "connection as well.",
+        description="A message that was not acknowledged for so long, of real time, is sent again.",
+        examples=["500ms"],
     )
 
 

@@ -69,7 +69,7 @@ def test_a_refused_message_is_handed_on_again_with_its_id(qos: int) -> None:
 @pytest.mark.parametrize("qos", [1, 2])
 def test_what_the_server_sends_again_while_it_is_in_flight_is_let_be(qos: int) -> None:
     async def story() -> None:
-        async with mqtt_server() as server, running(f"{FOO}qos: {qos}\n", context_for(server)) as run:
+        async with mqtt_server(ackWait="500ms") as server, running(f"{FOO}qos: {qos}\n", context_for(server)) as run:
             await run.listens()
             await server.say("foo", b"1", qos=qos)
             await run.events(1)
@@ -83,7 +83,7 @@ def test_what_the_server_sends_again_while_it_is_in_flight_is_let_be(qos: int) -
 def test_a_kept_session_has_the_same_event_again_after_a_lost_connection() -> None:
     async def story() -> None:
         shared = Sessions()
-        async with mqtt_server() as server:
+        async with mqtt_server(ackWait="500ms") as server:
             context = context_for(server)
             async with running(KEPT, context, shared) as run:
                 await run.listens()

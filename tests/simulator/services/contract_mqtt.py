@@ -45,6 +45,6 @@ CONTRACT = Contract(
     listen=_mqtt_listener,
     stimulus=lambda payload: Stimulus((("topic", "contract/one"),), payload),
     fence=lambda payload: b"gatesim-fence" in payload,
-    setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}),
+    setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}, {"ackWait": "500ms"}),
     greeting=bytes.fromhex("100f00044d51545404020000") + b"\x00\x03abc",
 )
