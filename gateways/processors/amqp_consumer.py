@@ -110,7 +110,6 @@ class AmqpConsumer:
         )
         queue = options.queue
         if not there:
-            self._lost.clear()  # with the queue that had it
             # A queue that is there is used as it is: it may have arguments that are its owner's business.
             declared = await connection.call(channel.queue_declare, queue, durable=options.durable, exclusive=not queue)
             queue = declared.method.queue

@@ -307,11 +307,12 @@ def test_several_servers_are_tried_in_turn_and_each_one_s_cause_is_told() -> Non
     play(story())
 
 
-def test_a_new_message_is_never_taken_for_one_that_was_lost_before_it() -> None:
+@pytest.mark.parametrize("text", [FOO, f"{NAMED}durable: true\n"], ids=["own", "named"])
+def test_a_new_message_is_never_taken_for_one_that_was_lost_before_it(text: str) -> None:
     async def story() -> None:
         async with amqp_server() as server:
             context, identities = context_for(server), Identities(100)
-            async with running(FOO, context, identities) as run:
+            async with running(text, context, identities) as run:
                 await run.listens()
                 server.publish(b"same")
                 await context.until(lambda: context.events)
@@ -320,7 +321,7 @@ def test_a_new_message_is_never_taken_for_one_that_was_lost_before_it() -> None:
                 settle(context.events[0], ACCEPTED)
             await server.start()
             context.said.clear()
-            async with running(FOO, context, identities) as run:
+            async with running(text, context, identities) as run:
                 await run.listens()
                 server.publish(b"same")
                 await context.until(lambda: len(context.events) == 2)

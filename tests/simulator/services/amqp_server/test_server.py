@@ -156,14 +156,28 @@ def test_what_is_requeued_comes_again_in_its_place_and_says_so(channel: Blocking
     assert [(method.redelivered, body) for method, _, body in again] == [(True, b"1"), (True, b"2"), (False, b"3")]
 
 
-def test_what_a_lost_connection_had_in_hands_goes_to_another(here: Running) -> None:
+def test_what_a_lost_connection_had_in_hands_goes_to_another_in_its_order(here: Running) -> None:
     with here.channel() as keeper:
         keeper.queue_declare("work")
-        keeper.basic_publish("", "work", b"x")
+        for body in (b"1", b"2", b"3", b"4"):
+            keeper.basic_publish("", "work", body)
         with here.channel() as lost:
-            assert lost.basic_get("work")[2] == b"x"
-        method, _, body = keeper.basic_get("work")
-        assert (method.redelivered, body) == (True, b"x")
+            assert [lost.basic_get("work")[2] for _ in range(3)] == [b"1", b"2", b"3"]
+        found = [keeper.basic_get("work") for _ in range(4)]
+        assert [body for _, _, body in found] == [b"1", b"2", b"3", b"4"]
+        assert [method.redelivered for method, _, _ in found] == [True, True, True, False]
+
+
+def test_one_word_may_settle_all_up_to_a_tag_and_no_further(channel: BlockingChannel) -> None:
+    queue = queue_on(channel)
+    for body in (b"1", b"2", b"3", b"4", b"5"):
+        channel.basic_publish("", queue, body)
+    tags = [channel.basic_get(queue)[0].delivery_tag for _ in range(5)]
+    channel.basic_ack(tags[1], multiple=True)
+    channel.basic_nack(tags[3], multiple=True, requeue=True)
+    assert got(channel, queue) == [b"3", b"4"]
+    channel.basic_nack(0, multiple=True, requeue=True)
+    assert got(channel, queue) == [b"5"]
 
 
 def test_consumers_of_a_queue_take_turns(here: Running) -> None:
