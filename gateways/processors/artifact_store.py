@@ -263,7 +263,8 @@ def cause_of(error: BaseException, options: ArtifactOptions) -> str:
     if isinstance(error, TimeoutError | OSError) and not isinstance(error, HTTPError):
         return (error.strerror or str(error)).lower()
     if isinstance(error, ProtocolError):
-        return "the store closed the connection, or answers no HTTP"
+        broken = str(error).lstrip("('").startswith("Connection broken")
+        return "the store closed the connection" if broken else "what answers there speaks no HTTP"
     if isinstance(error, KeyError | TypeError | AttributeError):
         return "the store sent something that is no notification"
     return f"{type(error).__name__}: {error}"

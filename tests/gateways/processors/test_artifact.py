@@ -284,7 +284,7 @@ def test_every_record_of_a_notification_is_an_event_however_its_bytes_come() -> 
         ([HEAD, chunk(b'{"Event": 1}\n')], "the store sent something that is no notification"),
         ([HEAD, b"0\r\n\r\n"], "the store ended the stream of notifications"),
         ([HEAD, b"zz\r\n"], "the store"),
-        ([b"SSH-2.0-OpenSSH_9\r\n"], "the store closed the connection, or answers no HTTP"),
+        ([b"SSH-2.0-OpenSSH_9\r\n"], "what answers there speaks no HTTP"),
         (
             [b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 4\r\n\r\n<a/>"],
             "does not know ListenBucketNotification",

@@ -83,6 +83,7 @@ class S3Server:
         for stream in tuple(self._streams):
             stream.end()
         self._streams.clear()
+        self._stop_keeping_alive()
 
     def tell_of(self, record: Mapping[str, Any], bucket: str, key: str, event: str) -> int:
         """
