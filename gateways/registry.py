@@ -13,6 +13,7 @@ from gateways.processor import Processor
 
 BUILT_IN = {
     "calendar": "gateways.processors.calendar:CalendarProcessor",
+    "kafka": "gateways.processors.kafka:KafkaProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",
     "webhook": "gateways.processors.webhook:WebhookProcessor",
 }

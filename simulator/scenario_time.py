@@ -5,6 +5,7 @@ ScenarioTime: the scenario's clock as sensors, relays and services see it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from simulator.holds import SocketAddress, Stall
 from simulator.virtual_clock import VirtualClock
@@ -17,6 +18,12 @@ class ScenarioTime:
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
+
+    def now(self) -> datetime:
+        """
+        The scenario's instant.
+        """
+        return self._clock.now()
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """

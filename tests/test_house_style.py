@@ -18,7 +18,10 @@ FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("
 LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
-CLIENTS = {"nats": ("gateways/processors/nats", "simulator/services/nats")}
+CLIENTS = {
+    "kafka": ("gateways/processors/kafka", "simulator/services/kafka", "simulator/services/embedded/kafka"),
+    "nats": ("gateways/processors/nats", "simulator/services/nats"),
+}
 """Client libraries, and where alone they may be imported."""
 
 CLOCK_READERS = {
@@ -78,9 +81,9 @@ def test_processors_and_services_do_not_import_their_siblings(file: Path) -> Non
         if file.parent != ROOT / folder or file.stem in shared:
             continue
         family = file.stem.partition("_")[0]
-        siblings = [
-            name.rpartition(".")[2] for name in imports_of(file) if name.startswith(folder.replace("/", ".") + ".")
-        ]
+        package = folder.replace("/", ".") + "."
+        inside = [name.removeprefix(package) for name in imports_of(file) if name.startswith(package)]
+        siblings = [name.removeprefix("embedded.").partition(".")[0] for name in inside]
         assert [name for name in siblings if name not in shared and name.partition("_")[0] != family] == []
 
 

@@ -11,6 +11,7 @@ from simulator.errors import ServiceUnavailable
 from simulator.services.service import Service
 
 BUILT_IN = {
+    "kafka": "simulator.services.kafka:EmbeddedKafka",
     "nats": "simulator.services.nats:EmbeddedNats",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 SocketAddress = tuple[str, int]
@@ -18,6 +19,11 @@ class ServiceTime(Protocol):
     """
     What services need of the scenario's time.
     """
+
+    def now(self) -> datetime:
+        """
+        The scenario's instant, in UTC and aware.
+        """
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
         """
@@ -99,6 +105,13 @@ class Service(ABC):
         """
         Where gateways connect; the same for the whole scenario. Valid after `start`.
         """
+
+    @property
+    def advertised(self) -> Sequence[SocketAddress]:
+        """
+        Addresses that it tells its clients of; each leads where it says. Valid after `start`.
+        """
+        return ()
 
     @property
     def provider(self) -> str:
