@@ -8,6 +8,7 @@ connection goes on at the next message: nothing is lost while the configuration 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from gateways.clock import Wakeup, start
@@ -121,16 +122,28 @@ class KafkaProcessor(Processor):
         position.stirred = self._settled.set
         reader = PartitionReader(partition, position, self.options, self.context, cluster)
         self._readers = [reader]
-        try:
-            async with asyncio.TaskGroup() as group:
-                start(clock, group, reader.run(begin, self._running), name=f"read {self.options.topic}/{partition}")
-                start(clock, group, self._settle(cluster, position), name="settle")
-                await Wakeup(clock).wait()
-        except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+        over, failures = Wakeup(clock), list[Exception]()
+
+        async def until_it_fails(work: Coroutine[Any, Any, None]) -> None:
+            try:
+                await work
+            except Exception as error:
+                failures.append(error)
+                over.set()  # who waits for it holds time from now on
+
+        async with asyncio.TaskGroup() as group:
+            reading = start(clock, group, until_it_fails(reader.run(begin, self._running)), name="read")
+            settling = start(clock, group, until_it_fails(self._settle(cluster, position)), name="settle")
+            try:
+                await over.wait()
+            finally:
+                reading.cancel()
+                settling.cancel()
+        raise failures[0]
 
     def _running(self, connection: KafkaConnection) -> None:
         self._listening = True
+        self._settled.set()  # a group that has committed nothing begins here, whatever comes next
         for reader in self._readers:
             place = f"{self.options.topic}/{reader.partition}"
             group = f" in group {self.options.group}" if self.options.group else ""
@@ -140,7 +153,6 @@ class KafkaProcessor(Processor):
         """
         Hand on again what was refused, and commit what was accepted.
         """
-        self._settled.set()
         while True:
             await self._settled.wait()
             self._settled.clear()
@@ -172,13 +184,3 @@ class KafkaProcessor(Processor):
         self._listening = False
         if cluster is not None:
             cluster.close()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """
-    The first of the failures that ended a run: ours, where one of them is.
-    """
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        leaves.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
-    return next((error for error in leaves if isinstance(error, GatewayError)), leaves[0])

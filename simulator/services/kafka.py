@@ -160,7 +160,7 @@ class EmbeddedKafka(Service):
         for _ in range(_TURNS):
             if self._cluster.readers(topic, partition) <= len(alike):
                 return True
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # real time: one turn, in which closed connections are noticed
         return False
 
     async def _each(self, do: Callable[[Relay], Awaitable[None] | None]) -> None:
