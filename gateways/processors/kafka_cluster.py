@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kafka import errors as kafka_errors
-from kafka.protocol import consumer, metadata
-
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.kafka_connection import KafkaConnection
+from gateways.processors.kafka_library import consumer, metadata
+from gateways.processors.kafka_library import errors as kafka_errors
 from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
 
 UNKNOWN_TOPIC_OR_PARTITION = 3

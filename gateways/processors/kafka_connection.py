@@ -13,10 +13,9 @@ import struct
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar, cast
 
-from kafka.protocol import consumer, metadata
-
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
+from gateways.processors.kafka_library import consumer, metadata
 from gateways.processors.kafka_options import KafkaBroker
 
 T = TypeVar("T")

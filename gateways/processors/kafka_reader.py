@@ -9,10 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from kafka.errors import CorruptRecordError, UnsupportedCodecError
-from kafka.protocol import consumer
-from kafka.record.memory_records import MemoryRecords
-
 from gateways.clock import Wakeup
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
@@ -26,6 +22,8 @@ from gateways.processors.kafka_cluster import (
     said,
 )
 from gateways.processors.kafka_connection import KafkaConnection
+from gateways.processors.kafka_library import MemoryRecords, consumer
+from gateways.processors.kafka_library import errors as kafka_errors
 from gateways.processors.kafka_options import EARLIEST, KafkaOptions
 from gateways.processors.kafka_position import Position
 from gateways.source_event import SourceEvent
@@ -195,7 +193,7 @@ class PartitionReader:
         try:
             for batch in MemoryRecords(records):
                 if not batch.validate_crc():
-                    raise CorruptRecordError("a checksum does not fit")
+                    raise kafka_errors.CorruptRecordError("a checksum does not fit")
                 if not getattr(batch, "is_control_batch", False):
                     for record in batch:
                         if record.offset < (position.next or 0):
@@ -205,7 +203,7 @@ class PartitionReader:
                             await self._room()
                         position.next = record.offset + 1
                 position.next = max(position.next or 0, batch.next_offset)
-        except (CorruptRecordError, UnsupportedCodecError) as error:
+        except (kafka_errors.CorruptRecordError, kafka_errors.UnsupportedCodecError) as error:
             raise SourceUnavailable(f"{connection.peer}: {self._name} at offset {position.next}: {error}") from error
         self._moved.set()
 

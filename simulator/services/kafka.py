@@ -10,14 +10,13 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-import kafka
-from kafka.partitioner.default import murmur2
-
 from simulator.errors import SimulatorError
 from simulator.relay import Relay, RelayFault
 from simulator.services.embedded.kafka.batches import NewRecord, made
 from simulator.services.embedded.kafka.cluster import Broker, Cluster, WrongReply
 from simulator.services.embedded.kafka.errors import code_of
+from simulator.services.embedded.kafka.library import murmur2
+from simulator.services.embedded.kafka.library import version as library_version
 from simulator.services.embedded.kafka.listener import Listener
 from simulator.services.embedded.kafka.protocol import REQUESTS
 from simulator.services.kafka_shape import KafkaSetup
@@ -73,7 +72,7 @@ class EmbeddedKafka(Service):
     @property
     def version(self) -> str:
         """See Service."""
-        return f"gatesim's broker on kafka-python {kafka.__version__}"
+        return f"gatesim's broker on kafka-python {library_version}"
 
     async def start(self) -> None:
         """See Service."""

@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.services.kafka import EmbeddedKafka
+from simulator.services.kafka_shape import SHAPE as KAFKA
 from simulator.services.nats import EmbeddedNats
 from simulator.services.nats_shape import SHAPE as NATS
 from simulator.services.service import Service, SocketAddress, Stimulus
@@ -36,10 +38,14 @@ class Contract:
     listen: Listener
     """Listens as a gateway with `text` would: entered when it provably does; gives the payloads."""
     stimulus: Callable[[bytes], Stimulus]
-    fence: Callable[[bytes], bool]
-    """Whether a payload is that of a fence."""
+    fence: Callable[[bytes], bool] | None
+    """Whether a payload is that of a fence; None where there is no place for one."""
     setups: tuple[Mapping[str, Any], ...] = field(default=({},))
     """Set-ups of which each has to start, publish and stop."""
+    always: Mapping[str, Any] = field(default_factory=dict)
+    """What every set-up of it says too."""
+    is_process: bool = True
+    """Whether it is a process of its own, which can die and be missing, and greets who connects."""
     lasting: Mapping[str, Any] | None = None
     """A set-up whose data outlives a kill; None where there is none."""
 
@@ -71,7 +77,46 @@ async def _nats_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue
         await client.close()
 
 
+@asynccontextmanager
+async def _kafka_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue[bytes]]:
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+    partition = TopicPartition("contract", 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=f"{endpoint[0]}:{endpoint[1]}", enable_auto_commit=False)
+    await consumer.start()
+
+    async def take() -> None:
+        async for message in consumer:
+            received.put_nowait(message.value)
+
+    consumer.assign([partition])
+    await consumer.seek_to_end()
+    await consumer.position(partition)
+    await consumer.getmany(timeout_ms=1)  # from here on it fetches
+    taking = asyncio.create_task(take())
+    try:
+        yield received
+    finally:
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await consumer.stop()
+
+
 CONTRACTS = (
+    Contract(
+        name="kafka-embedded",
+        service=EmbeddedKafka,
+        shape=KAFKA,
+        text='url: kafka.argo-events:9092\nattributes: {topic: contract, partition: "0"}\n',
+        other_text='url: kafka.argo-events:9092\nattributes: {topic: contract, partition: "1"}\n',
+        listen=_kafka_listener,
+        stimulus=lambda payload: Stimulus((("topic", "contract"), ("partition", "0")), payload),
+        fence=None,
+        setups=({}, {"brokers": 3}, {"autoCreate": True}),
+        always={"topics": {"contract": {"partitions": 2}}},
+        is_process=False,
+    ),
     Contract(
         name="nats-embedded",
         service=EmbeddedNats,

@@ -19,15 +19,21 @@ import pytest
 import uvloop
 
 from simulator.errors import ServiceUnavailable
+from simulator.scenario_file.step import FaultReply
 from simulator.services.process import LocalProcess
 from simulator.services.service import Service
 from tests.simulator.services.contracts import CONTRACTS, Contract
 from tests.simulator.services.processes import is_gone
 
 PAYLOADS = [b"one", b"", b"\x00\xff", b"x" * 100_000]
-FAULT_VALUES: dict[str, Any] = {"latency": 0.01, "rate": 1_000_000.0}
+FAULT_VALUES: dict[str, Any] = {
+    "latency": 0.01,
+    "rate": 1_000_000.0,
+    "reply": FaultReply(request="Fetch", error="NOT_LEADER_OR_FOLLOWER", times=1),
+}
 
 every_contract = pytest.mark.parametrize("contract", CONTRACTS, ids=str)
+every_process = pytest.mark.parametrize("contract", [each for each in CONTRACTS if each.is_process], ids=str)
 
 
 class RealTime:
@@ -59,7 +65,7 @@ async def started(
     died = deaths.append if deaths is not None else lambda cause: None
     service = contract.service(
         contract.shape.type,
-        setup if setup is not None else {},
+        {**contract.always, **(setup or {})},
         peers=contract.shape.addresses,
         relayed=relayed,
         time=RealTime(),
@@ -180,7 +186,8 @@ def test_a_restart_ends_live_connections(contract: Contract, how: str) -> None:
     async def story() -> None:
         async with started(contract) as service:
             reader, writer = await asyncio.open_connection(*service.endpoint)
-            await reader.read(1)
+            if contract.is_process:
+                await reader.read(1)
             await service.restart(how)
             await reader.read()
             assert reader.at_eof()
@@ -242,7 +249,7 @@ def test_the_service_knows_whether_anybody_still_listens(contract: Contract) -> 
     play(story)
 
 
-@every_contract
+@pytest.mark.parametrize("contract", [each for each in CONTRACTS if each.fence is not None], ids=str)
 def test_a_fence_goes_the_way_of_the_stimuli(contract: Contract) -> None:
     async def story() -> None:
         async with started(contract) as service, contract.listen(service.endpoint) as received:
@@ -250,13 +257,14 @@ def test_a_fence_goes_the_way_of_the_stimuli(contract: Contract) -> None:
             assert await service.fence(contract.text, "mark-1")
             assert await received.get() == b"before"
             fence = await received.get()
+            assert contract.fence is not None
             assert contract.fence(fence)
             assert b"mark-1" in fence
 
     play(story)
 
 
-@every_contract
+@every_process
 def test_a_death_is_told_with_its_cause_and_the_service_can_be_had_again(contract: Contract) -> None:
     async def story() -> None:
         deaths: list[str] = []
@@ -274,7 +282,7 @@ def test_a_death_is_told_with_its_cause_and_the_service_can_be_had_again(contrac
     play(story)
 
 
-@every_contract
+@every_process
 def test_a_stop_leaves_nothing_and_may_come_twice(contract: Contract) -> None:
     async def story() -> None:
         before = asyncio.all_tasks()
@@ -291,7 +299,7 @@ def test_a_stop_leaves_nothing_and_may_come_twice(contract: Contract) -> None:
     play(story)
 
 
-@every_contract
+@every_process
 def test_what_cannot_be_had_here_says_how_to_get_it(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.services.nats.find_nats_server", lambda: None)
 
@@ -319,7 +327,7 @@ asyncio.run(main())
 """
 
 
-@every_contract
+@every_process
 def test_when_its_owner_is_killed_the_service_is_gone_within_five_seconds(contract: Contract) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, contract.name], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None

@@ -12,10 +12,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from kafka.record.default_records import DefaultRecordBatch
-from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
-
 from simulator.services.embedded.kafka.errors import CORRUPT_MESSAGE, UNSUPPORTED_FOR_MESSAGE_FORMAT, Refused
+from simulator.services.embedded.kafka.library import DefaultRecordBatch, MemoryRecords, MemoryRecordsBuilder
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _MAGIC = 2

@@ -6,15 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka.protocol.admin import (
-    CreatePartitionsResponse,
-    CreateTopicsResponse,
-    DeleteTopicsResponse,
-    DescribeClusterResponse,
-    DescribeConfigsResponse,
-)
-from kafka.protocol.metadata import FindCoordinatorResponse, MetadataResponse
-
 from simulator.services.embedded.kafka.cluster import Broker, Caller, Cluster, Topic
 from simulator.services.embedded.kafka.errors import (
     INVALID_REQUEST,
@@ -22,6 +13,8 @@ from simulator.services.embedded.kafka.errors import (
     UNKNOWN_TOPIC_OR_PARTITION,
     Refused,
 )
+from simulator.services.embedded.kafka.library import admin
+from simulator.services.embedded.kafka.library import metadata as metadata_protocol
 
 _GROUP = 0
 _TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
@@ -44,9 +37,9 @@ def metadata(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     everything = request.topics is None or (request.API_VERSION == 0 and not request.topics)
     names = list(cluster.topics) if everything else [topic.name for topic in request.topics]
     may_create = request.API_VERSION < 4 or request.allow_auto_topic_creation
-    broker_type = MetadataResponse.MetadataResponseBroker
+    broker_type = metadata_protocol.MetadataResponse.MetadataResponseBroker
     brokers = [broker_type(node_id=b.node, host=b.host, port=b.port, rack=None) for b in cluster.brokers.values()]
-    return MetadataResponse(
+    return metadata_protocol.MetadataResponse(
         throttle_time_ms=0,
         brokers=brokers,
         cluster_id=cluster.id,
@@ -56,7 +49,7 @@ def metadata(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
 
 
 def _described(cluster: Cluster, name: str, wrong: int, *, may_create: bool) -> Any:
-    topic_type = MetadataResponse.MetadataResponseTopic
+    topic_type = metadata_protocol.MetadataResponse.MetadataResponseTopic
     error, partitions = wrong, []
     if not error:
         topic = cluster.topics.get(name)
@@ -79,7 +72,7 @@ def _described(cluster: Cluster, name: str, wrong: int, *, may_create: bool) -> 
 
 def _partitions(topic: Topic) -> list[Any]:
     return [
-        MetadataResponse.MetadataResponseTopic.MetadataResponsePartition(
+        metadata_protocol.MetadataResponse.MetadataResponseTopic.MetadataResponsePartition(
             error_code=NONE,
             partition_index=number,
             leader_id=log.leader,
@@ -98,7 +91,7 @@ def find_coordinator(cluster: Cluster, request: Any, caller: Caller, wrong: int)
     """
     error = wrong or (NONE if getattr(request, "key_type", _GROUP) in (None, _GROUP) else INVALID_REQUEST)
     broker = Broker(-1, "", -1) if error else cluster.brokers[cluster.controller]
-    return FindCoordinatorResponse(
+    return metadata_protocol.FindCoordinatorResponse(
         throttle_time_ms=0,
         error_code=error,
         error_message="transactions are not supported" if error == INVALID_REQUEST else None,
@@ -125,7 +118,7 @@ def create_topics(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
         except Refused as refused:
             error = refused.code
         results.append(
-            CreateTopicsResponse.CreatableTopicResult(
+            admin.CreateTopicsResponse.CreatableTopicResult(
                 name=asked.name,
                 error_code=error,
                 error_message=None,
@@ -135,7 +128,7 @@ def create_topics(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
                 configs=[],
             )
         )
-    return CreateTopicsResponse(throttle_time_ms=0, topics=results)
+    return admin.CreateTopicsResponse(throttle_time_ms=0, topics=results)
 
 
 def delete_topics(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -150,8 +143,8 @@ def delete_topics(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
                 cluster.delete_topic(name)
         except Refused as refused:
             error = refused.code
-        results.append(DeleteTopicsResponse.DeletableTopicResult(name=name, error_code=error, error_message=None))
-    return DeleteTopicsResponse(throttle_time_ms=0, responses=results)
+        results.append(admin.DeleteTopicsResponse.DeletableTopicResult(name=name, error_code=error, error_message=None))
+    return admin.DeleteTopicsResponse(throttle_time_ms=0, responses=results)
 
 
 def create_partitions(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -166,11 +159,11 @@ def create_partitions(cluster: Cluster, request: Any, caller: Caller, wrong: int
                 cluster.add_partitions(asked.name, asked.count)
         except Refused as refused:
             error = refused.code
-        result = CreatePartitionsResponse.CreatePartitionsTopicResult(
+        result = admin.CreatePartitionsResponse.CreatePartitionsTopicResult(
             name=asked.name, error_code=error, error_message=None
         )
         results.append(result)
-    return CreatePartitionsResponse(throttle_time_ms=0, results=results)
+    return admin.CreatePartitionsResponse(throttle_time_ms=0, results=results)
 
 
 def describe_configs(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -186,7 +179,7 @@ def describe_configs(cluster: Cluster, request: Any, caller: Caller, wrong: int)
         wanted = asked.configuration_keys
         entries = {**_DEFAULT_CONFIGS, **own} if not error else {}
         results.append(
-            DescribeConfigsResponse.DescribeConfigsResult(
+            admin.DescribeConfigsResponse.DescribeConfigsResult(
                 error_code=error,
                 error_message=None,
                 resource_type=asked.resource_type,
@@ -198,11 +191,11 @@ def describe_configs(cluster: Cluster, request: Any, caller: Caller, wrong: int)
                 ],
             )
         )
-    return DescribeConfigsResponse(throttle_time_ms=0, results=results)
+    return admin.DescribeConfigsResponse(throttle_time_ms=0, results=results)
 
 
 def _config(name: str, value: str | None, *, is_own: bool) -> Any:
-    return DescribeConfigsResponse.DescribeConfigsResult.DescribeConfigsResourceResult(
+    return admin.DescribeConfigsResponse.DescribeConfigsResult.DescribeConfigsResourceResult(
         name=name,
         value=value,
         read_only=False,
@@ -218,8 +211,8 @@ def describe_cluster(cluster: Cluster, request: Any, caller: Caller, wrong: int)
     """
     The brokers, as administrators ask for them.
     """
-    broker_type = DescribeClusterResponse.DescribeClusterBroker
-    return DescribeClusterResponse(
+    broker_type = admin.DescribeClusterResponse.DescribeClusterBroker
+    return admin.DescribeClusterResponse(
         throttle_time_ms=0,
         error_code=wrong,
         error_message=None,

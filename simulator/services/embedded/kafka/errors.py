@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from kafka import errors as kafka_errors
+from simulator.services.embedded.kafka.library import errors as kafka_errors
 
 NONE = 0
 OFFSET_OUT_OF_RANGE = 1

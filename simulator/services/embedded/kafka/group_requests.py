@@ -7,16 +7,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from kafka.protocol.admin import DeleteGroupsResponse, DescribeGroupsResponse, ListGroupsResponse
-from kafka.protocol.consumer import (
-    HeartbeatResponse,
-    JoinGroupResponse,
-    LeaveGroupResponse,
-    OffsetCommitResponse,
-    OffsetFetchResponse,
-    SyncGroupResponse,
-)
-
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
 from simulator.services.embedded.kafka.errors import (
     GROUP_ID_NOT_FOUND,
@@ -29,6 +19,7 @@ from simulator.services.embedded.kafka.errors import (
     Refused,
 )
 from simulator.services.embedded.kafka.group import COMPLETING, EMPTY, Committed, Group, Member
+from simulator.services.embedded.kafka.library import admin, consumer
 
 _SESSION_MS = range(1, 1_800_001)
 _ASKS_TWICE = 4
@@ -66,9 +57,9 @@ async def join_group(cluster: Cluster, request: Any, caller: Caller, wrong: int)
 
 
 def _joined(group: Group, member_id: str, error: int) -> Any:
-    member_type = JoinGroupResponse.JoinGroupResponseMember
+    member_type = consumer.JoinGroupResponse.JoinGroupResponseMember
     members = group.members.values() if member_id == group.leader else ()
-    return JoinGroupResponse(
+    return consumer.JoinGroupResponse(
         throttle_time_ms=0,
         error_code=error,
         generation_id=group.generation,
@@ -97,7 +88,7 @@ async def sync_group(cluster: Cluster, request: Any, caller: Caller, wrong: int)
             assignment = await group.sync(request.member_id, request.generation_id, given)
         except Refused as refused:
             error = refused.code
-    return SyncGroupResponse(
+    return consumer.SyncGroupResponse(
         throttle_time_ms=0,
         error_code=error,
         protocol_type=group.protocol_type if group is not None else None,
@@ -118,7 +109,7 @@ def heartbeat(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any
             group.heartbeat(request.member_id, request.generation_id)
     except Refused as refused:
         error = refused.code
-    return HeartbeatResponse(throttle_time_ms=0, error_code=error)
+    return consumer.HeartbeatResponse(throttle_time_ms=0, error_code=error)
 
 
 def leave_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -143,9 +134,11 @@ def leave_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
             error = refused.code
         worst = worst or (error if not several else NONE)
         results.append(
-            LeaveGroupResponse.MemberResponse(member_id=member_id, group_instance_id=instance, error_code=error)
+            consumer.LeaveGroupResponse.MemberResponse(
+                member_id=member_id, group_instance_id=instance, error_code=error
+            )
         )
-    return LeaveGroupResponse(throttle_time_ms=0, error_code=worst, members=results)
+    return consumer.LeaveGroupResponse(throttle_time_ms=0, error_code=worst, members=results)
 
 
 def offset_commit(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -154,7 +147,7 @@ def offset_commit(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
     """
     error = wrong or _commit_error(cluster, request)
     group = cluster.group(request.group_id)
-    topic_type = OffsetCommitResponse.OffsetCommitResponseTopic
+    topic_type = consumer.OffsetCommitResponse.OffsetCommitResponseTopic
     topics = []
     for topic in request.topics:
         parts = []
@@ -172,7 +165,7 @@ def offset_commit(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
                 topic_type.OffsetCommitResponsePartition(partition_index=part.partition_index, error_code=code)
             )
         topics.append(topic_type(name=topic.name, partitions=parts))
-    return OffsetCommitResponse(throttle_time_ms=0, topics=topics)
+    return consumer.OffsetCommitResponse(throttle_time_ms=0, topics=topics)
 
 
 def _commit_error(cluster: Cluster, request: Any) -> int:
@@ -195,7 +188,7 @@ def offset_fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> 
         asked = list(group.offsets)
     else:
         asked = [(topic.name, number) for topic in request.topics for number in topic.partition_indexes]
-    topic_type = OffsetFetchResponse.OffsetFetchResponseTopic
+    topic_type = consumer.OffsetFetchResponse.OffsetFetchResponseTopic
     by_topic: defaultdict[str, list[Any]] = defaultdict(list)
     for name, number in asked:
         committed = group.offsets.get((name, number), _NOTHING_COMMITTED)
@@ -209,28 +202,28 @@ def offset_fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> 
             )
         )
     topics = [topic_type(name=name, partitions=parts) for name, parts in by_topic.items()]
-    return OffsetFetchResponse(throttle_time_ms=0, topics=topics, error_code=wrong)
+    return consumer.OffsetFetchResponse(throttle_time_ms=0, topics=topics, error_code=wrong)
 
 
 def list_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
     The groups that the broker which is asked coordinates.
     """
-    group_type = ListGroupsResponse.ListedGroup
+    group_type = admin.ListGroupsResponse.ListedGroup
     states = getattr(request, "states_filter", None) or ()
     groups = [
         group_type(group_id=group.id, protocol_type=group.protocol_type, group_state=group.state)
         for group in cluster.groups.values()
         if caller.node == cluster.controller and (not states or group.state in states)
     ]
-    return ListGroupsResponse(throttle_time_ms=0, error_code=wrong, groups=groups)
+    return admin.ListGroupsResponse(throttle_time_ms=0, error_code=wrong, groups=groups)
 
 
 def describe_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
     Groups with their members.
     """
-    group_type = DescribeGroupsResponse.DescribedGroup
+    group_type = admin.DescribeGroupsResponse.DescribedGroup
     groups = []
     for name in request.groups:
         group = cluster.groups.get(name) or Group(name, state="Dead")
@@ -256,7 +249,7 @@ def describe_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) 
                 authorized_operations=_UNASKED_OPERATIONS,
             )
         )
-    return DescribeGroupsResponse(throttle_time_ms=0, groups=groups)
+    return admin.DescribeGroupsResponse(throttle_time_ms=0, groups=groups)
 
 
 def delete_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -272,5 +265,5 @@ def delete_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
             error = NON_EMPTY_GROUP
         elif not error:
             del cluster.groups[name]
-        results.append(DeleteGroupsResponse.DeletableGroupResult(group_id=name, error_code=error))
-    return DeleteGroupsResponse(throttle_time_ms=0, results=results)
+        results.append(admin.DeleteGroupsResponse.DeletableGroupResult(group_id=name, error_code=error))
+    return admin.DeleteGroupsResponse(throttle_time_ms=0, results=results)

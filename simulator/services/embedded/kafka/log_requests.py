@@ -7,10 +7,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from kafka.protocol.admin import DeleteRecordsResponse
-from kafka.protocol.consumer import FetchResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse
-from kafka.protocol.producer import InitProducerIdResponse, ProduceResponse
-
 from simulator.services.embedded.kafka.batches import cut
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
 from simulator.services.embedded.kafka.errors import (
@@ -21,6 +17,7 @@ from simulator.services.embedded.kafka.errors import (
     UNKNOWN_LEADER_EPOCH,
     Refused,
 )
+from simulator.services.embedded.kafka.library import admin, consumer, producer
 from simulator.services.embedded.kafka.partition import PartitionLog
 
 _LATEST, _EARLIEST = -1, -2
@@ -31,7 +28,7 @@ def produce(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
     Append what a producer sent. Without acknowledgement there is no answer.
     """
-    topic_type = ProduceResponse.TopicProduceResponse
+    topic_type = producer.ProduceResponse.TopicProduceResponse
     topics = [
         topic_type(
             name=topic.name,
@@ -39,7 +36,7 @@ def produce(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
         )
         for topic in request.topic_data
     ]
-    return ProduceResponse(responses=topics, throttle_time_ms=0) if request.acks != 0 else None
+    return producer.ProduceResponse(responses=topics, throttle_time_ms=0) if request.acks != 0 else None
 
 
 def _produced(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int) -> Any:
@@ -51,7 +48,7 @@ def _produced(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: in
             base, start = log.append(batches), log.start
         except Refused as refused:
             error = refused.code
-    return ProduceResponse.TopicProduceResponse.PartitionProduceResponse(
+    return producer.ProduceResponse.TopicProduceResponse.PartitionProduceResponse(
         index=part.index,
         error_code=error,
         base_offset=base,
@@ -68,7 +65,7 @@ def init_producer_id(cluster: Cluster, request: Any, caller: Caller, wrong: int)
     """
     error = wrong or (INVALID_REQUEST if request.transactional_id else NONE)
     number = -1 if error else next(cluster.producers)
-    return InitProducerIdResponse(
+    return producer.InitProducerIdResponse(
         throttle_time_ms=0, error_code=error, producer_id=number, producer_epoch=-1 if error else 0
     )
 
@@ -78,7 +75,9 @@ async def fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
     Read from partitions; waits for as many bytes as the client wants, but not longer than it wants.
     """
     if getattr(request, "session_id", 0):
-        return FetchResponse(throttle_time_ms=0, error_code=FETCH_SESSION_ID_NOT_FOUND, session_id=0, responses=[])
+        return consumer.FetchResponse(
+            throttle_time_ms=0, error_code=FETCH_SESSION_ID_NOT_FOUND, session_id=0, responses=[]
+        )
     asked = [(topic.topic, part) for topic in request.topics for part in topic.partitions]
     caller.reads = frozenset((topic, part.partition) for topic, part in asked)
     loop = asyncio.get_running_loop()
@@ -118,8 +117,8 @@ def _fetched(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> tupl
             failed = failed or answer.error_code != NONE
             size += len(answer.records)
             parts.append(answer)
-        topics.append(FetchResponse.FetchableTopicResponse(topic=topic.topic, partitions=parts))
-    return FetchResponse(throttle_time_ms=0, error_code=NONE, session_id=0, responses=topics), size, failed
+        topics.append(consumer.FetchResponse.FetchableTopicResponse(topic=topic.topic, partitions=parts))
+    return consumer.FetchResponse(throttle_time_ms=0, error_code=NONE, session_id=0, responses=topics), size, failed
 
 
 def _read(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int, *, room: int) -> Any:
@@ -132,7 +131,7 @@ def _read(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int, *
             records = log.read(part.fetch_offset, room) if room > 0 else b""
         except Refused as refused:
             error = refused.code
-    return FetchResponse.FetchableTopicResponse.PartitionData(
+    return consumer.FetchResponse.FetchableTopicResponse.PartitionData(
         partition_index=part.partition,
         error_code=error,
         high_watermark=end,
@@ -158,14 +157,14 @@ def list_offsets(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> 
     """
     The earliest offset, the latest, or that of an instant.
     """
-    topic_type = ListOffsetsResponse.ListOffsetsTopicResponse
+    topic_type = consumer.ListOffsetsResponse.ListOffsetsTopicResponse
     topics = [
         topic_type(
             name=topic.name, partitions=[_offset(cluster, topic.name, p, caller, wrong) for p in topic.partitions]
         )
         for topic in request.topics
     ]
-    return ListOffsetsResponse(throttle_time_ms=0, topics=topics)
+    return consumer.ListOffsetsResponse(throttle_time_ms=0, topics=topics)
 
 
 def _offset(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int) -> Any:
@@ -183,7 +182,7 @@ def _offset(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int)
                 offset, timestamp = log.first_at(part.timestamp) or (-1, -1)
         except Refused as refused:
             error = refused.code
-    return ListOffsetsResponse.ListOffsetsTopicResponse.ListOffsetsPartitionResponse(
+    return consumer.ListOffsetsResponse.ListOffsetsTopicResponse.ListOffsetsPartitionResponse(
         partition_index=part.partition_index, error_code=error, timestamp=timestamp, offset=offset, leader_epoch=epoch
     )
 
@@ -192,14 +191,14 @@ def offset_for_leader_epoch(cluster: Cluster, request: Any, caller: Caller, wron
     """
     Where an epoch ended. Our logs are never cut back, so the answer is the end.
     """
-    topic_type = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult
+    topic_type = consumer.OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult
     topics = [
         topic_type(
             topic=topic.topic, partitions=[_epoch_end(cluster, topic.topic, p, caller, wrong) for p in topic.partitions]
         )
         for topic in request.topics
     ]
-    return OffsetForLeaderEpochResponse(throttle_time_ms=0, topics=topics)
+    return consumer.OffsetForLeaderEpochResponse(throttle_time_ms=0, topics=topics)
 
 
 def _epoch_end(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int) -> Any:
@@ -210,7 +209,7 @@ def _epoch_end(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: i
             end, epoch = log.end, log.leader_epoch
         except Refused as refused:
             error = refused.code
-    return OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult.EpochEndOffset(
+    return consumer.OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult.EpochEndOffset(
         error_code=error, partition=part.partition, leader_epoch=epoch, end_offset=end
     )
 
@@ -219,14 +218,14 @@ def delete_records(cluster: Cluster, request: Any, caller: Caller, wrong: int) -
     """
     Let logs begin later.
     """
-    topic_type = DeleteRecordsResponse.DeleteRecordsTopicResult
+    topic_type = admin.DeleteRecordsResponse.DeleteRecordsTopicResult
     topics = [
         topic_type(
             name=topic.name, partitions=[_forgotten(cluster, topic.name, p, caller, wrong) for p in topic.partitions]
         )
         for topic in request.topics
     ]
-    return DeleteRecordsResponse(throttle_time_ms=0, topics=topics)
+    return admin.DeleteRecordsResponse(throttle_time_ms=0, topics=topics)
 
 
 def _forgotten(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: int) -> Any:
@@ -238,6 +237,6 @@ def _forgotten(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: i
             low = log.start
         except Refused as refused:
             error = refused.code
-    return DeleteRecordsResponse.DeleteRecordsTopicResult.DeleteRecordsPartitionResult(
+    return admin.DeleteRecordsResponse.DeleteRecordsTopicResult.DeleteRecordsPartitionResult(
         partition_index=part.partition_index, low_watermark=low, error_code=error
     )

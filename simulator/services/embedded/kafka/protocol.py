@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
-from kafka.protocol import admin, consumer, metadata, producer
-
 from simulator.services.embedded.kafka import cluster_requests, group_requests, log_requests
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
 from simulator.services.embedded.kafka.errors import NONE, UNSUPPORTED_VERSION
+from simulator.services.embedded.kafka.library import admin, consumer, metadata, producer
 
 Answer = Callable[[Cluster, Any, Caller, int], Any | Awaitable[Any]]
 _HEAD = struct.Struct(">hhi")
