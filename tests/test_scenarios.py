@@ -20,8 +20,8 @@ from simulator.verdict import Verdict
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))
 SCENARIOS = [scenario for file in FILES for scenario in load_file(file)]
-HISTORIC = ["01", "02", "05", "06", "07", "08", "14", "25", "26", "32", "44", "45", "46", "47", "51", "55", "56"]
-AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-CFG-", "R-PIP-")
+HISTORIC = ["01", "02", "05", "06", "07", "08", "14", "15", "25", "26", "32", "44", "45", "46", "47", "51", "55", "56"]
+AREAS = ("R-CAL-", "R-WEB-", "R-NATS-", "R-KAF-", "R-CFG-", "R-PIP-")
 
 
 def cited() -> Counter[str]:

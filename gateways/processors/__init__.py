@@ -1,3 +1,3 @@
 """
-What differs between gateway types, one type to a file: calendar, nats, webhook.
+What differs between gateway types, one type to a file: calendar, kafka, nats, webhook.
 """

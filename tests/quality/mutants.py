@@ -21,6 +21,9 @@ from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
 from gateways.processors.calendar import CalendarProcessor
+from gateways.processors.kafka import KafkaProcessor
+from gateways.processors.kafka_position import Position
+from gateways.processors.kafka_reader import PartitionReader
 from gateways.processors.nats import Subscription
 from gateways.processors.webhook import WebhookProcessor
 from gateways.running_configuration import RunningConfiguration
@@ -233,6 +236,38 @@ def deaf_after_reconnect(listen: Any) -> Any:
     return broken
 
 
+def always_the_newest(run: Any) -> Any:
+    """
+    Every run begins anew, as if nothing had been read.
+    """
+
+    async def broken(self: PartitionReader, begin: int | None, listening: Any) -> None:
+        self._position.next = None
+        await run(self, begin, listening)
+
+    return broken
+
+
+def commits_what_it_has_received(settled: Any) -> Any:
+    return property(lambda self: self.next)
+
+
+def forgets_refused_messages(told: Any) -> Any:
+    def broken(self: Position, offset: int, event: SourceEvent, settlement: Settlement) -> None:
+        self._unsettled.pop(offset, None)
+        self.stirred()
+
+    return broken
+
+
+def reads_the_first_partition(run: Any) -> Any:
+    async def broken(self: KafkaProcessor) -> None:
+        self.options = replace(self.options, partition=0)
+        await run(self)
+
+    return broken
+
+
 def restarts_everything(diff: Any) -> Any:
     def broken(current: Any, wanted: Any) -> Any:
         stale, new = diff((), list(current))[1], diff((), list(wanted))[1]
@@ -305,6 +340,14 @@ GATEWAYS = (
            "fabricated", replaced(RunningConfiguration, "running", phantom_at_the_start)),
     Mutant("a new connection subscribes to nothing", "nats/after-each-restart-of-the-server-the-gateway-listens-again",
            "not-received", replaced(Subscription, "listen", deaf_after_reconnect)),
+    Mutant("a lost connection to Kafka begins at the newest message", "kafka/a-restart-of-the-brokers-loses-nothing",
+           "not-received", replaced(PartitionReader, "run", always_the_newest)),
+    Mutant("offsets are committed on receipt", "kafka/a-crash-of-the-gateway-loses-nothing-of-a-group",
+           "", replaced(Position, "settled", commits_what_it_has_received)),
+    Mutant("a refused Kafka message is forgotten", "kafka/a-message-that-a-watcher-refuses-is-handed-on-again",
+           "dispatched-not-accepted", replaced(Position, "_told", forgets_refused_messages)),
+    Mutant("another partition is read", "kafka/the-kafka-example-of-the-guide-works",
+           "", replaced(KafkaProcessor, "run", reads_the_first_partition)),
     Mutant("an edit restarts its siblings", "configmap/a-changed-value-restarts-only-that-configuration",
            "accepted-different", replaced(gateway, "diff", restarts_everything)),
     Mutant("colliding ids hide one another", "configmap/configurations-whose-identities-collide-both-run",

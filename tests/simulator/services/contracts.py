@@ -116,6 +116,7 @@ CONTRACTS = (
         setups=({}, {"brokers": 3}, {"autoCreate": True}),
         always={"topics": {"contract": {"partitions": 2}}},
         is_process=False,
+        lasting={},
     ),
     Contract(
         name="nats-embedded",
