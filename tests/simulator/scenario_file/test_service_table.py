@@ -53,7 +53,7 @@ def test_a_text_that_is_no_yaml_names_no_address():
         ("services: {a: {type: nats, as: [\"nats.argo-events\"]}, b: {type: nats, as: [\"nats.argo-events:4222\"]}}\n", (11, 76), "`nats.argo-events:4222` means `a` already", "an address means one service"),
         ("services: {nats: {as: [\"nats://nats.argo-events:4222\"]}}\n", (11, 24), "`nats://nats.argo-events:4222` is no address", "write `host:port`, without a scheme"),
         ("services: {nat: {}}\n", (11, 12), "there is no type of service `nat`", "did you mean `nats`? Else write its `type`"),
-        ("services: {broker: {}}\n", (11, 12), "there is no type of service `broker`", "write its `type`; there are `clock`, `nats`, `webhook`"),
+        ("services: {broker: {}}\n", (11, 12), "there is no type of service `broker`", "write its `type`; there are `clock`, `kafka`, `nats`, `webhook`"),
         ("services: {x: {type: natss}}\n", (11, 22), "there is no type of service `natss`", "did you mean `nats`?"),
         ("services: {nats: {streems: {}}}\n", (11, 19), "unknown key `streems` in `nats`", "did you mean `streams`?"),
         ("services: {nats: {stoped: true}}\n", (11, 19), "unknown key `stoped` in `nats`", "did you mean `stopped`?"),
