@@ -15,6 +15,7 @@ BUILT_IN = {
     "amqp": "gateways.processors.amqp:AmqpProcessor",
     "artifact": "gateways.processors.artifact:ArtifactProcessor",
     "calendar": "gateways.processors.calendar:CalendarProcessor",
+    "kafka": "gateways.processors.kafka:KafkaProcessor",
     "mqtt": "gateways.processors.mqtt:MqttProcessor",
     "nats": "gateways.processors.nats:NatsProcessor",
     "resource": "gateways.processors.resource:ResourceProcessor",

@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -371,6 +372,9 @@ class Environment:
         async with asyncio.TaskGroup() as group:
             for service in self.services.values():
                 group.create_task(service.start())
+        for service in self.services.values():
+            for address in service.advertised:
+                self.addresses.map(f"{address[0]}:{address[1]}", partial(_same, address))
 
     def _told_of_death(self, name: str) -> Callable[[str], None]:
         def died(cause: str) -> None:
@@ -472,3 +476,7 @@ def _clock_for(scenario: Scenario, options: PlayOptions) -> VirtualClock:
     if scenario.clock is None:
         return RealClock(patience_s=patience_s)
     return VirtualClock(scenario.clock.virtual, zone=ZoneInfo(scenario.clock.zone), patience_s=patience_s)
+
+
+def _same(address: tuple[str, int]) -> tuple[str, int]:
+    return address

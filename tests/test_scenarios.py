@@ -21,12 +21,12 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "scenarios").rglob("*.scenario.yaml"))
 SCENARIOS = [scenario for file in FILES for scenario in load_file(file)]
 HISTORIC = [
-    *("01", "02", "03", "04", "05", "06", "07", "08", "09", "11", "13", "14"),
+    *("01", "02", "03", "04", "05", "06", "07", "08", "09", "11", "13", "14", "15"),
     *("16", "18", "21", "22", "25", "26", "27", "32", "44", "45", "46", "47"),
     *("51", "55", "56"),
 ]
 AREAS = (
-    *(f"R-{area}-" for area in ("CAL", "WEB", "NATS", "MQTT", "AMQP", "STR", "ART", "RES", "CFG", "PIP")),
+    *(f"R-{area}-" for area in ("CAL", "WEB", "NATS", "MQTT", "AMQP", "KAF", "STR", "ART", "RES", "CFG", "PIP")),
     "G-AMQP-",
 )
 

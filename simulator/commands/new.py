@@ -81,6 +81,31 @@ steps:
       each: {source: nats-gateway/orders, type: nats, subject: orders, data: {order: 7}}
 """
 
+_KAFKA = """\
+# The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
+# A Kafka cluster with these topics is started for the scenario; it stands for the address in the text.
+services:
+  kafka: {topics: {orders: {partitions: 1}}}
+gateway:
+  name: kafka-gateway
+  type: kafka
+  configMap:
+    orders: |-
+      url: kafka.argo-events:9092
+      attributes:
+        topic: orders
+        partition: "0"
+  watchers:
+    sensors: [{name: audit}]      # accepts CloudEvents and records them
+
+steps:
+  - publish: {topic: orders, partition: 0, data: {order: 7}}
+  - expect:
+      watcher: audit
+      count: 1                    # exactly; a second event fails the scenario
+      each: {source: kafka-gateway/orders, type: kafka, subject: orders/0/0, data: {order: 7}}
+"""
+
 _ARTIFACT = """\
 # The gateway as its manifest has it, with the data of its ConfigMap: a text for each configuration.
 # An S3 server is started for the scenario; it stands for the address in the text.
@@ -186,6 +211,7 @@ STORIES = {
     "mqtt": _MQTT,
     "resource": _RESOURCE,
     "amqp": _AMQP,
+    "kafka": _KAFKA,
     "artifact": _ARTIFACT,
 }
 """A first gateway and its steps, by gateway type."""

@@ -13,6 +13,7 @@ from simulator.services.service import Service
 BUILT_IN = {
     "amqp": "simulator.services.amqp:EmbeddedAmqp",
     "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
+    "kafka": "simulator.services.kafka:EmbeddedKafka",
     "mqtt": "simulator.services.mqtt:EmbeddedMqtt",
     "nats": "simulator.services.nats:EmbeddedNats",
     "s3": "simulator.services.s3:EmbeddedS3",

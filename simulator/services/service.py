@@ -109,6 +109,13 @@ class Service(ABC):
         """
 
     @property
+    def advertised(self) -> Sequence[SocketAddress]:
+        """
+        Addresses that it tells its clients of; each leads where it says. Valid after `start`.
+        """
+        return ()
+
+    @property
     def provider(self) -> str:
         """
         `embedded`, `local`, `container` or `external`.

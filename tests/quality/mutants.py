@@ -30,6 +30,9 @@ from gateways.processors.artifact import ArtifactProcessor
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
+from gateways.processors.kafka import KafkaProcessor
+from gateways.processors.kafka_position import Position
+from gateways.processors.kafka_reader import PartitionReader
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_session import MqttSession
@@ -397,6 +400,38 @@ def every_tenth_is_missing(hand_over: Any) -> Any:
     return broken
 
 
+def always_the_newest(run: Any) -> Any:
+    """
+    Every run begins anew, as if nothing had been read.
+    """
+
+    async def broken(self: PartitionReader, begin: int | None, listening: Any) -> None:
+        self._position.next = None
+        await run(self, begin, listening)
+
+    return broken
+
+
+def commits_what_it_has_received(settled: Any) -> Any:
+    return property(lambda self: self.next)
+
+
+def forgets_refused_messages(told: Any) -> Any:
+    def broken(self: Position, offset: int, event: SourceEvent, settlement: Settlement) -> None:
+        self._unsettled.pop(offset, None)
+        self.stirred()
+
+    return broken
+
+
+def reads_the_first_partition(run: Any) -> Any:
+    async def broken(self: KafkaProcessor) -> None:
+        self.options = replace(self.options, partition=0)
+        await run(self)
+
+    return broken
+
+
 GATEWAYS = (
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
@@ -491,6 +526,14 @@ GATEWAYS = (
            "unexpected", lives_on_after_its_removal),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
+    Mutant("a lost connection to Kafka begins at the newest message", "kafka/a-restart-of-the-brokers-loses-nothing",
+           "not-received", replaced(PartitionReader, "run", always_the_newest)),
+    Mutant("offsets are committed on receipt", "kafka/a-group-commits-nothing-that-a-watcher-has-not-accepted",
+           "dispatched-not-accepted", replaced(Position, "settled", commits_what_it_has_received)),
+    Mutant("a refused Kafka message is forgotten", "kafka/a-message-that-a-watcher-refuses-is-handed-on-again",
+           "dispatched-not-accepted", replaced(Position, "_told", forgets_refused_messages)),
+    Mutant("another partition is read", "kafka/the-kafka-example-of-the-guide-works",
+           "", replaced(KafkaProcessor, "run", reads_the_first_partition)),
 )  # fmt: skip
 
 

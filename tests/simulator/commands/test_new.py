@@ -194,8 +194,8 @@ def test_a_name_or_a_path_says_what_is_written(words: list[str], file: str, sent
         ([], 'gatesim new: name the scenario: gatesim new "each order arrives once" --type nats'),
         (["x"], f"gatesim new: say --type; there are {', '.join(STORIES)}"),
         (
-            ["x", "--type", "kafka"],
-            "gatesim new: there is no first scenario for type 'kafka'; there are calendar, webhook",
+            ["x", "--type", "pigeon"],
+            "gatesim new: there is no first scenario for type 'pigeon'; there are calendar, kafka, webhook",
         ),
         (["x.yaml", "--type", "nats"], "gatesim new: x.yaml: a scenario's file ends in .scenario.yaml"),
         (["x", "--gateway", "g.yaml"], "gatesim new: --gateway goes with --from CONFIGMAP.yaml"),

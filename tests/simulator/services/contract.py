@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.scenario_file.step import FaultReply
 from simulator.services.service import Service, SocketAddress, Stimulus
 from simulator.services.shapes import ServiceShape
 
@@ -46,6 +47,9 @@ class Contract:
     """Whether it runs in a process of its own."""
     greeting: bytes = b""
     """What a client says first, where the service does not."""
+
+    reply: FaultReply | None = None
+    """A value of the fault `reply`, where the service has that."""
 
     def __str__(self) -> str:
         return self.name

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from simulator.scenario_file.step import FaultReply
 from simulator.services.s3 import EmbeddedS3
 from simulator.services.s3_shape import SHAPE as S3
 from simulator.services.service import SocketAddress, Stimulus
@@ -86,4 +87,5 @@ CONTRACT = Contract(
     usual={"buckets": ["contract"]},
     is_process=False,
     greeting=_LISTEN,
+    reply=FaultReply(request="ListBuckets", error="SlowDown"),
 )

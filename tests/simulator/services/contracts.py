@@ -4,10 +4,18 @@ The services that must keep the contract. A new one joins by a file of its own b
 
 from __future__ import annotations
 
-from tests.simulator.services import contract_amqp, contract_kubernetes, contract_mqtt, contract_nats, contract_s3
+from tests.simulator.services import (
+    contract_amqp,
+    contract_kafka,
+    contract_kubernetes,
+    contract_mqtt,
+    contract_nats,
+    contract_s3,
+)
 
 CONTRACTS = (
     contract_amqp.CONTRACT,
+    contract_kafka.CONTRACT,
     contract_kubernetes.CONTRACT,
     contract_mqtt.CONTRACT,
     contract_nats.CONTRACT,

@@ -1,0 +1,197 @@
+"""
+KafkaConnection: one connection to one broker, through the address book, until it is lost.
+
+It speaks kafka-python's protocol classes over a transport of the gateway's own loop: no thread, no reconnect of its
+own, and every wait goes through the Clock. A lost connection ends whatever was asked over it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar, cast
+
+from gateways.errors import SourceUnavailable
+from gateways.processor import Context
+from gateways.processors.kafka_library import consumer, metadata
+from gateways.processors.kafka_options import KafkaBroker
+
+T = TypeVar("T")
+
+_LENGTH = struct.Struct(">i")
+_CORRELATION = struct.Struct(">i")
+_FRAME_MAX = 128 * 1024 * 1024
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds, seconds, probes: a peer that has vanished without a word is noticed after a minute, in real time."""
+_VERSIONS: dict[str, tuple[Any, int, int]] = {
+    "Metadata": (metadata, 1, 8),
+    "FindCoordinator": (metadata, 0, 2),
+    "Fetch": (consumer, 4, 11),
+    "ListOffsets": (consumer, 1, 5),
+    "JoinGroup": (consumer, 0, 5),
+    "SyncGroup": (consumer, 0, 3),
+    "Heartbeat": (consumer, 0, 3),
+    "LeaveGroup": (consumer, 0, 2),
+    "OffsetCommit": (consumer, 2, 7),
+    "OffsetFetch": (consumer, 1, 5),
+}
+"""What we ask, where it stands, and in which versions; brokers since 0.11 know the first of each."""
+
+
+class KafkaConnection(asyncio.Protocol):
+    """
+    One connection. Its `cause` says why it is lost; empty while it is not.
+    """
+
+    def __init__(self, broker: KafkaBroker, context: Context) -> None:
+        self.broker = broker
+        self.peer = broker.peer
+        self.cause = ""
+        self._context = context
+        self._transport: asyncio.Transport | None = None
+        self._bytes = bytearray()
+        self._asked: dict[int, asyncio.Future[bytes]] = {}
+        self._correlation = 0
+        self._offered: Mapping[int, tuple[int, int]] = {}
+
+    async def open(self) -> None:
+        """
+        Connect, and learn which requests the broker knows; within the limit.
+
+        Raises:
+            SourceUnavailable: It cannot be had now, or is no Kafka broker.
+        """
+        host, port = self._context.addresses.dial(self.broker.host, self.broker.port)
+        try:
+            await self.within_limit(self._open(host, port))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise SourceUnavailable(f"{self.peer}: {error.strerror or error}") from error
+            raise
+
+    async def within_limit(self, io: Awaitable[T]) -> T:
+        """
+        Await *io*, which needs only a prompt answer of this broker.
+
+        Raises:
+            SourceUnavailable: It does not come.
+        """
+        limit_s = self._context.limits.connect_s
+        try:
+            return await self._context.clock.limit(limit_s, io, peer=self.peer)
+        except TimeoutError:
+            raise SourceUnavailable(f"{self.peer}: no answer within {limit_s:g} s") from None
+
+    async def ask(self, name: str, *, patiently: bool = False, **fields: Any) -> Any:
+        """
+        Ask, and return the answer; the caller limits it.
+
+        Args:
+            name: Kind of request, as in _VERSIONS.
+            patiently: The broker answers when it likes; waiting for it does not hold time.
+            fields: Of the request; those that a version does not have are left out.
+
+        Raises:
+            SourceUnavailable: The connection is lost, or the broker does not know such a request.
+        """
+        module, first, last = _VERSIONS[name]
+        request_type, response_type = getattr(module, f"{name}Request"), getattr(module, f"{name}Response")
+        offered = self._offered.get(request_type.API_KEY, (1, 0))
+        version = min(last, offered[1])
+        if version < max(first, offered[0]):
+            raise SourceUnavailable(f"{self.peer}: the broker offers no {name} request that we speak")
+        request = request_type(version=version, **fields)
+        return await self._exchange(request, response_type, version, patiently=patiently)
+
+    def close(self) -> None:
+        """
+        Drop the connection.
+        """
+        self._lose("the connection was dropped")
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):
+                raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._lose(str(exc) if exc is not None else "the connection was closed")
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes += data
+        while len(self._bytes) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._bytes)
+            if not _CORRELATION.size <= length <= _FRAME_MAX:
+                self._lose("it is no Kafka broker: its answer cannot be read")
+                self.close()
+                return
+            end = _LENGTH.size + length
+            if len(self._bytes) < end:
+                return
+            frame = bytes(self._bytes[_LENGTH.size : end])
+            del self._bytes[:end]
+            answered = self._asked.pop(_CORRELATION.unpack_from(frame)[0], None)
+            if answered is not None and not answered.done():
+                answered.set_result(frame)
+
+    async def _open(self, host: str, port: int) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: self, host, port)
+        # Version 0 of this request is the one that every broker knows, whatever else it does.
+        answer = await self._exchange(metadata.ApiVersionsRequest(version=0), metadata.ApiVersionsResponse, 0)
+        if answer.error_code:
+            raise SourceUnavailable(f"{self.peer}: the broker refuses us with error {answer.error_code}")
+        self._offered = {each.api_key: (each.min_version, each.max_version) for each in answer.api_keys}
+
+    async def _exchange(self, request: Any, response_type: Any, version: int, *, patiently: bool = False) -> Any:
+        if self.cause or self._transport is None:
+            raise self._failure
+        self._correlation = (self._correlation + 1) & 0x7FFFFFFF
+        number = self._correlation
+        client = f"{self._context.gateway}/{self._context.configuration}"
+        request.with_header(correlation_id=number, client_id=client)
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answered
+        self._transport.write(request.encode(header=True, framed=True))
+        try:
+            frame = await (self._patiently(answered) if patiently else answered)
+        finally:
+            self._asked.pop(number, None)
+        try:
+            return response_type.decode(frame, version=version, header=True)
+        except (struct.error, ValueError, IndexError, TypeError) as error:
+            self._lose("it is no Kafka broker: its answer cannot be read")
+            self.close()
+            raise self._failure from error
+
+    async def _patiently(self, answered: asyncio.Future[bytes]) -> bytes:
+        """
+        Wait as for outside input; from the moment of the answer on its reader holds time.
+        """
+        clock, task = self._context.clock, asyncio.current_task()
+        assert task is not None
+        answered.add_done_callback(lambda _: clock.awake(task))
+        with clock.idle():
+            return await answered
+
+    @property
+    def _failure(self) -> SourceUnavailable:
+        return SourceUnavailable(f"{self.peer}: {self.cause or 'the connection was closed'}")
+
+    def _lose(self, cause: str) -> None:
+        if not self.cause:
+            self.cause = cause
+            for answered in self._asked.values():
+                if not answered.done():
+                    answered.set_exception(self._failure)
+                    answered.exception()  # who asked may be gone

@@ -1,0 +1,239 @@
+"""
+Kafka: a cluster of our own in this process, one for each scenario, each broker behind a relay where it is faulted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from simulator.errors import SimulatorError
+from simulator.relay import Relay, RelayFault
+from simulator.services.embedded.kafka.batches import NewRecord, made
+from simulator.services.embedded.kafka.cluster import Broker, Cluster, WrongReply
+from simulator.services.embedded.kafka.errors import code_of
+from simulator.services.embedded.kafka.library import murmur2
+from simulator.services.embedded.kafka.library import version as library_version
+from simulator.services.embedded.kafka.listener import Listener
+from simulator.services.embedded.kafka.protocol import REQUESTS
+from simulator.services.kafka_shape import KafkaSetup
+from simulator.services.kafka_texts import Reading, key_of
+from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+
+_LOOPBACK = "127.0.0.1"
+_BATCH_RECORDS, _BATCH_BYTES = 500, 500_000
+_TURNS = 100
+"""Of the loop, in which a connection that its client has closed is closed at the far end of the relay too."""
+
+
+class EmbeddedKafka(Service):
+    """
+    One cluster of its own. Topics, with all that is in them, outlive a kill.
+    """
+
+    type = "kafka"
+
+    def __init__(
+        self,
+        name: str,
+        setup: Mapping[str, Any],
+        *,
+        peers: Sequence[str],
+        relayed: bool,
+        time: ServiceTime,
+        died: Callable[[str], None],
+    ) -> None:
+        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+        own = {key: value for key, value in setup.items() if key != "stopped"}
+        self._setup = KafkaSetup.model_validate(own)
+        self._nodes = range(1, self._setup.brokers + 1)
+        self._cluster = Cluster(auto_create=self._setup.auto_create)
+        self._cluster.lead_with(self._nodes)
+        for topic, shape in self._setup.topics.items():
+            self._cluster.create_topic(topic, shape.partitions)
+        self._listeners = {node: Listener(self._cluster, node) for node in self._nodes}
+        self._relays: dict[int, Relay] = {}
+        self._running = False
+
+    @property
+    def endpoint(self) -> SocketAddress:
+        """See Service."""
+        return self.advertised[0]
+
+    @property
+    def advertised(self) -> Sequence[SocketAddress]:
+        """See Service."""
+        ports: Mapping[int, Relay | Listener] = self._relays or self._listeners
+        return tuple((_LOOPBACK, ports[node].port) for node in self._nodes)
+
+    @property
+    def version(self) -> str:
+        """See Service."""
+        return f"gatesim's broker on kafka-python {library_version}"
+
+    async def start(self) -> None:
+        """See Service."""
+        if self.relayed:
+            for node in self._nodes:
+                relay = self._relays[node] = Relay((), self.time)
+                await relay.start()
+                own = (f"{_LOOPBACK}:{relay.port}",)
+                relay.peers = (*self.peers, *own) if node == self._nodes[0] else own
+        if not self.setup.get("stopped"):
+            await self._start_brokers()
+
+    async def stop(self) -> None:
+        """See Service."""
+        await self._stop_brokers()
+        for relay in self._relays.values():
+            await relay.stop()
+
+    async def restart(self, how: str) -> None:
+        """See Service."""
+        await self._stop_brokers()
+        await self._start_brokers()
+
+    async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
+        """See Service."""
+        if not self._running:
+            return Published(False, "no broker runs")
+        for place, group in groupby(stimuli, self._place):
+            topic, partition = place
+            found = self._cluster.topics.get(topic)
+            if found is None:
+                there = ", ".join(self._cluster.topics) or "none"
+                return Published(False, f"there is no topic {topic}; `services.{self.name}.topics` has {there}")
+            if partition >= len(found.partitions):
+                there = ", ".join(map(str, range(len(found.partitions))))
+                return Published(False, f"topic {topic} has no partition {partition}; there are {there}")
+            for records in _chunks(self._record(each) for each in group):
+                found.partitions[partition].append([made(records)])
+        return Published(True)
+
+    async def fault(self, kind: str, value: Any) -> None:
+        """See Service."""
+        match kind:
+            case "kill":
+                await self._stop_brokers()
+            case "leaderChange":
+                self._cluster.move_leaders()
+            case "reply":
+                self._cluster.wrong_replies.append(self._wrong_reply(value))
+            case "disconnect":
+                await self._each(lambda relay: relay.disconnect())
+            case "reset":
+                await self._each(lambda relay: relay.reset())
+            case "refuse":
+                await self._each(lambda relay: relay.refuse(True))
+            case "blackhole" | "pause":
+                await self._each(lambda relay: relay.set_fault(replace(relay.fault, **{kind: True})))
+            case "latency":
+                await self._each(lambda relay: relay.set_fault(replace(relay.fault, latency_s=float(value))))
+            case "rate":
+                await self._each(lambda relay: relay.set_fault(replace(relay.fault, rate_bytes_s=float(value))))
+            case _:
+                raise SimulatorError(f"service {self.name}: kafka knows no fault {kind!r}")
+
+    async def heal(self) -> None:
+        """See Service."""
+        self._cluster.wrong_replies.clear()
+        await self._each(lambda relay: relay.set_fault(RelayFault()))
+        await self._each(lambda relay: relay.refuse(False))
+        await self._start_brokers()
+
+    def covers(self, text: str, stimulus: Stimulus) -> bool:
+        """See Service."""
+        reading = Reading.of(text)
+        return reading is not None and reading.covers(*self._place(stimulus))
+
+    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
+        """See Service."""
+        reading = Reading.of(text)
+        if reading is None or reading.partition is None or not self._running:
+            return None
+        topic, partition = reading.topic, reading.partition
+        alike = [other for other in map(Reading.of, living) if other is not None and other.covers(topic, partition)]
+        for _ in range(_TURNS):
+            if self._cluster.readers(topic, partition) <= len(alike):
+                return True
+            await asyncio.sleep(0)  # real time: one turn, in which closed connections are noticed
+        return False
+
+    async def _each(self, do: Callable[[Relay], Awaitable[None] | None]) -> None:
+        for relay in self._relays.values():
+            done = do(relay)
+            if done is not None:
+                await done
+
+    async def _start_brokers(self) -> None:
+        if self._running:
+            return
+        for node, listener in self._listeners.items():
+            await listener.start(0 if self._relays else listener.port)
+            relay = self._relays.get(node)
+            if relay is not None:
+                await relay.lead_to((_LOOPBACK, listener.port))
+            port = relay.port if relay is not None else listener.port
+            self._cluster.brokers[node] = Broker(node, _LOOPBACK, port)
+        self._running = True
+
+    async def _stop_brokers(self) -> None:
+        """
+        What clients are connected to is cut here and now, so that a gateway knows it before the next step.
+        """
+        self._running = False
+        for relay in self._relays.values():
+            await relay.lead_to(None)
+            relay.disconnect()
+        for listener in self._listeners.values():
+            await listener.stop()
+        self._cluster.stop()
+
+    def _place(self, stimulus: Stimulus) -> tuple[str, int]:
+        """
+        Topic and partition of a stimulus; by its key as Kafka's clients choose one.
+        """
+        topic, partition, key = stimulus.get("topic"), stimulus.get("partition"), key_of(stimulus)
+        if partition:
+            return topic, int(partition)
+        found = self._cluster.topics.get(topic)
+        if key is None or found is None:
+            return topic, 0
+        return topic, (murmur2(key) & 0x7FFFFFFF) % len(found.partitions)
+
+    def _record(self, stimulus: Stimulus) -> NewRecord:
+        stamped = stimulus.get("timestamp")
+        timestamp = int(stamped) if stamped else int(self.time.now().timestamp() * 1000)
+        value = None if stimulus.get("tombstone") == "True" else stimulus.payload
+        headers = tuple((name, text.encode()) for name, text in stimulus.headers)
+        return NewRecord(timestamp, key_of(stimulus), value, headers)
+
+    def _wrong_reply(self, asked: Any) -> WrongReply:
+        code = code_of(asked.error)
+        if asked.request not in REQUESTS:
+            there = ", ".join(REQUESTS)
+            raise SimulatorError(f"service {self.name}: there is no request {asked.request!r}; there are {there}")
+        if code is None:
+            raise SimulatorError(
+                f"service {self.name}: Kafka has no error {asked.error!r}, such as NOT_LEADER_OR_FOLLOWER"
+            )
+        return WrongReply(asked.request, code, asked.times)
+
+
+def _chunks(records: Iterator[NewRecord]) -> Iterator[list[NewRecord]]:
+    """
+    *records* in portions of which each becomes a batch.
+    """
+    chunk: list[NewRecord] = []
+    size = 0
+    for record in records:
+        if chunk and (len(chunk) >= _BATCH_RECORDS or size >= _BATCH_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += len(record.value or b"")
+    if chunk:
+        yield chunk
