@@ -331,3 +331,32 @@ def test_a_new_message_is_never_taken_for_one_that_was_lost_before_it(text: str)
                 assert ids[0] != ids[1] == ids[2]
 
     play(story())
+
+
+def test_what_another_consumer_gave_back_is_not_taken_for_what_we_lost_once_anything_new_came() -> None:
+    async def story() -> None:
+        text = f"{NAMED}durable: true\nprefetch: 1\n"
+        async with amqp_server() as server:
+            context, identities = context_for(server), Identities(100)
+            async with running(text, context, identities) as run:
+                await run.listens()
+                server.publish(b"same")
+                await context.until(lambda: context.events)
+                server.amqp.kill()
+                await run.failure()
+            await server.start()
+            context.said.clear()
+            async with running(text, context, identities) as run:
+                await run.listens()
+                server.publish(b"new", b"same")
+                await context.until(lambda: len(context.events) == 2)
+                queue = server.broker.queues["work"]
+                held = queue.pop()
+                assert held is not None
+                queue.put_back(held)
+                settle(context.events[1], ACCEPTED)
+                await context.until(lambda: len(context.events) == 3)
+                assert context.payloads == [b"same", b"new", b"same"]
+                assert context.events[0].id != context.events[2].id
+
+    play(story())
