@@ -347,7 +347,7 @@ GATEWAYS = (
     Mutant("a refused Kafka message is forgotten", "kafka/a-message-that-a-watcher-refuses-is-handed-on-again",
            "dispatched-not-accepted", replaced(Position, "_told", forgets_refused_messages)),
     Mutant("another partition is read", "kafka/the-kafka-example-of-the-guide-works",
-           "", replaced(KafkaProcessor, "run", reads_the_first_partition)),
+           "accepted-different", replaced(KafkaProcessor, "run", reads_the_first_partition)),
     Mutant("an edit restarts its siblings", "configmap/a-changed-value-restarts-only-that-configuration",
            "accepted-different", replaced(gateway, "diff", restarts_everything)),
     Mutant("colliding ids hide one another", "configmap/configurations-whose-identities-collide-both-run",
