@@ -533,7 +533,7 @@ GATEWAYS = (
     Mutant("a refused Kafka message is forgotten", "kafka/a-message-that-a-watcher-refuses-is-handed-on-again",
            "dispatched-not-accepted", replaced(Position, "_told", forgets_refused_messages)),
     Mutant("another partition is read", "kafka/the-kafka-example-of-the-guide-works",
-           "", replaced(KafkaProcessor, "run", reads_the_first_partition)),
+           "accepted-different", replaced(KafkaProcessor, "run", reads_the_first_partition)),
 )  # fmt: skip
 
 

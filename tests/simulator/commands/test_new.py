@@ -195,7 +195,7 @@ def test_a_name_or_a_path_says_what_is_written(words: list[str], file: str, sent
         (["x"], f"gatesim new: say --type; there are {', '.join(STORIES)}"),
         (
             ["x", "--type", "pigeon"],
-            "gatesim new: there is no first scenario for type 'pigeon'; there are calendar, kafka, webhook",
+            "gatesim new: there is no first scenario for type 'pigeon'; there are calendar, webhook",
         ),
         (["x.yaml", "--type", "nats"], "gatesim new: x.yaml: a scenario's file ends in .scenario.yaml"),
         (["x", "--gateway", "g.yaml"], "gatesim new: --gateway goes with --from CONFIGMAP.yaml"),

@@ -5,12 +5,28 @@ The embedded Kafka cluster, judged by three clients, two of which have a codec o
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.simulator.services.embedded.kafka_clients import running
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """
+    kafka-python 3.0 leaves sockets to the garbage collector, which would warn in somebody else's test.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def polled(consumer: Any, number: int) -> list[Any]:
