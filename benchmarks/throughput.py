@@ -25,7 +25,7 @@ from pamqp.commands import Basic
 
 from benchmarks.load import PAYLOAD, post_all, publish_all, sink_until, start_sink
 from benchmarks.table import print_table
-from simulator.services.amqp_server import AmqpServer, Message
+from simulator.services.embedded.amqp import AmqpServer, Message
 
 ROUNDS = 5
 EVENTS = 20_000

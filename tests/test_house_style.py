@@ -25,7 +25,7 @@ CLIENTS = {
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
-    "pamqp": ("simulator/services/amqp",),
+    "pamqp": ("simulator/services/amqp", "simulator/services/embedded/amqp"),
     "pika": ("gateways/processors/amqp",),
     "urllib3": ("gateways/processors/artifact",),
 }

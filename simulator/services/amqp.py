@@ -20,9 +20,9 @@ from pamqp.commands import Basic
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.relay import Relay, RelayFault
 from simulator.services.amqp_listening import AmqpListening
-from simulator.services.amqp_server import AmqpServer, Binding, Broker, Exchange, Failure, Message
 from simulator.services.amqp_shape import AmqpPublish, AmqpSetup
 from simulator.services.certificate import Certificate, CertificateUnavailable
+from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Message
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
 from simulator.version import VERSION
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from simulator.services.amqp_server import headers_match, topic_matches
+from simulator.services.embedded.amqp import headers_match, topic_matches
 
 
 class AmqpListening(NamedTuple):

@@ -13,7 +13,7 @@ from pamqp.commands import Basic
 
 from gateways.processors.amqp import AmqpProcessor
 from gateways.processors.amqp_identities import Identities
-from simulator.services.amqp_server import AmqpServer, Broker, Message
+from simulator.services.embedded.amqp import AmqpServer, Broker, Message
 from tests.gateways.processors.surroundings import FakeContext
 
 PEER = "amqp.argo-events:5672"

@@ -18,7 +18,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from simulator.services.amqp_server import AmqpServer
+from simulator.services.embedded.amqp import AmqpServer
 
 
 def play(story: Coroutine[Any, Any, None]) -> None:

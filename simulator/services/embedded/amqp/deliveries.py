@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from simulator.services.amqp_server.failure import PRECONDITION_FAILED, Failure
-from simulator.services.amqp_server.queue import Held, Queue
+from simulator.services.embedded.amqp.failure import PRECONDITION_FAILED, Failure
+from simulator.services.embedded.amqp.queue import Held, Queue
 
 
 class Taker(Protocol):

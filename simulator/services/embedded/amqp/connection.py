@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from pamqp import commands
 from pamqp.base import Frame as Method
 
-from simulator.services.amqp_server import wire
-from simulator.services.amqp_server.broker import Broker
-from simulator.services.amqp_server.channel import Channel
-from simulator.services.amqp_server.failure import (
+from simulator.services.embedded.amqp import wire
+from simulator.services.embedded.amqp.broker import Broker
+from simulator.services.embedded.amqp.channel import Channel
+from simulator.services.embedded.amqp.failure import (
     ACCESS_REFUSED,
     CHANNEL_ERROR,
     COMMAND_INVALID,

@@ -11,10 +11,10 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
-from simulator.services.amqp_server.broker import Broker
-from simulator.services.amqp_server.connection import Connection
-from simulator.services.amqp_server.queue import Later
-from simulator.services.amqp_server.wire import HEARTBEAT
+from simulator.services.embedded.amqp.broker import Broker
+from simulator.services.embedded.amqp.connection import Connection
+from simulator.services.embedded.amqp.queue import Later
+from simulator.services.embedded.amqp.wire import HEARTBEAT
 
 _LOOPBACK = "127.0.0.1"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pamqp.commands import Basic
 
-from simulator.services.amqp_server.failure import (
+from simulator.services.embedded.amqp.failure import (
     ACCESS_REFUSED,
     COMMAND_INVALID,
     NOT_FOUND,
@@ -20,8 +20,8 @@ from simulator.services.amqp_server.failure import (
     RESOURCE_LOCKED,
     Failure,
 )
-from simulator.services.amqp_server.queue import Held, Later, Message, Queue
-from simulator.services.amqp_server.routing import MATCHES, Binding
+from simulator.services.embedded.amqp.queue import Held, Later, Message, Queue
+from simulator.services.embedded.amqp.routing import MATCHES, Binding
 
 _PREDEFINED = {
     "": "direct",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.services.amqp_server import headers_match, topic_matches
+from simulator.services.embedded.amqp import headers_match, topic_matches
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=6)
 PATTERNS = st.lists(st.sampled_from(["a", "b", "*", "#"]), min_size=1, max_size=6)

@@ -16,7 +16,7 @@ import pika
 from pamqp import commands, frame
 from pika.adapters.blocking_connection import BlockingChannel
 
-from simulator.services.amqp_server import AmqpServer
+from simulator.services.embedded.amqp import AmqpServer
 
 HELLO = b"AMQP\0\0\x09\x01"
 

@@ -15,7 +15,7 @@ from pamqp import constants, exceptions, frame
 from pamqp.base import Frame as Method
 from pamqp.header import ContentHeader
 
-from simulator.services.amqp_server.failure import FRAME_ERROR, SYNTAX_ERROR, Failure
+from simulator.services.embedded.amqp.failure import FRAME_ERROR, SYNTAX_ERROR, Failure
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 FRAME_MAX = 131_072

@@ -11,11 +11,11 @@ from pamqp.base import Frame as Method
 from pamqp.commands import Basic, Confirm, Exchange, Queue
 from pamqp.commands import Channel as ChannelMethods
 
-from simulator.services.amqp_server import wire
-from simulator.services.amqp_server.broker import Broker
-from simulator.services.amqp_server.broker import Exchange as ExchangeModel
-from simulator.services.amqp_server.deliveries import Deliveries
-from simulator.services.amqp_server.failure import (
+from simulator.services.embedded.amqp import wire
+from simulator.services.embedded.amqp.broker import Broker
+from simulator.services.embedded.amqp.broker import Exchange as ExchangeModel
+from simulator.services.embedded.amqp.deliveries import Deliveries
+from simulator.services.embedded.amqp.failure import (
     ACCESS_REFUSED,
     COMMAND_INVALID,
     NOT_ALLOWED,
@@ -23,9 +23,9 @@ from simulator.services.amqp_server.failure import (
     UNEXPECTED_FRAME,
     Failure,
 )
-from simulator.services.amqp_server.queue import Held, Message
-from simulator.services.amqp_server.queue import Queue as QueueModel
-from simulator.services.amqp_server.routing import Binding
+from simulator.services.embedded.amqp.queue import Held, Message
+from simulator.services.embedded.amqp.queue import Queue as QueueModel
+from simulator.services.embedded.amqp.routing import Binding
 
 
 class Line(Protocol):
