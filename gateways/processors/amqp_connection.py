@@ -20,8 +20,9 @@ from pika.channel import Channel
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.amqp_client import AmqpClient, cause_of
-from gateways.processors.amqp_credentials import read_credentials, tls_context
+from gateways.processors.amqp_credentials import read_credentials
 from gateways.processors.amqp_options import AmqpOptions, AmqpServer
+from gateways.processors.credential_files import tls_context
 
 _HEARTBEAT_S = 60
 """A server that has vanished without a word is noticed after about as long, in real time."""

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from gateways.errors import ConfigurationError
 from gateways.options import OptionReader
+from gateways.processors.credential_files import Tls, is_given, text_if_given
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 5672, 5671
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
@@ -55,20 +56,6 @@ class AmqpAuth:
 
 
 @dataclass(frozen=True, slots=True)
-class AmqpTls:
-    """
-    How TLS is done; empty: as the machine is set up.
-    """
-
-    ca_file: str = ""
-    """Only what these authorities have signed is believed."""
-    cert_file: str = ""
-    key_file: str = ""
-    server_name: str = ""
-    """The name in the server's certificate, where it is not the host of the url."""
-
-
-@dataclass(frozen=True, slots=True)
 class AmqpOptions:
     """
     What one configuration asks for.
@@ -90,7 +77,7 @@ class AmqpOptions:
     """What a headers exchange is asked for."""
     headers_match: str = "all"
     auth: AmqpAuth = AmqpAuth()
-    tls: AmqpTls = AmqpTls()
+    tls: Tls = field(default_factory=Tls)
 
     @classmethod
     def parse(cls, text: str) -> AmqpOptions:
@@ -126,7 +113,7 @@ class AmqpOptions:
             headers,
             match,
             _auth(reader, urls),
-            _tls(reader),
+            Tls.of(reader),
         )
 
 
@@ -228,16 +215,6 @@ def _headers(reader: OptionReader, exchange_type: str) -> tuple[Mapping[str, str
     return MappingProxyType(headers or {}), match
 
 
-def _tls(reader: OptionReader) -> AmqpTls:
-    options = reader.mapping("tls")
-    if options is None:
-        return AmqpTls()
-    tls = AmqpTls(*(options.text(name) for name in ("caFile", "certFile", "keyFile", "serverName")))
-    if bool(tls.cert_file) != bool(tls.key_file):
-        raise ConfigurationError("tls.certFile and tls.keyFile belong together")
-    return tls
-
-
 def _auth(reader: OptionReader, urls: list[SplitResult]) -> AmqpAuth:
     in_urls, options = _auth_of_urls(urls), reader.mapping("auth")
     if options is None:
@@ -245,14 +222,10 @@ def _auth(reader: OptionReader, urls: list[SplitResult]) -> AmqpAuth:
     if in_urls != AmqpAuth():
         raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
     for name in ("username", "password"):
-        here, in_file = options.has(name), bool(options.text(f"{name}File"))
-        if here and in_file:
-            raise ConfigurationError(f"auth.{name} and auth.{name}File exclude each other")
-        if not here and not in_file:
+        if not is_given(options, name):
             raise ConfigurationError(f"auth.{name} must be specified, or auth.{name}File")
-    username = options.text("username") if options.has("username") else None
-    password = options.text("password") if options.has("password") else None
-    return AmqpAuth(username, password, options.text("usernameFile"), options.text("passwordFile"))
+    files = (options.text("usernameFile"), options.text("passwordFile"))
+    return AmqpAuth(text_if_given(options, "username"), text_if_given(options, "password"), *files)
 
 
 def _auth_of_urls(urls: list[SplitResult]) -> AmqpAuth:

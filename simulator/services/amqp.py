@@ -11,7 +11,6 @@ import json
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,25 +135,9 @@ class EmbeddedAmqp(Service):
             case "redeliver":
                 self._server.time_out_channels()
                 return
-        relay = self._relay
-        assert relay is not None, "a service that is faulted has a relay"
-        match kind:
-            case "disconnect":
-                relay.disconnect()
-            case "reset":
-                relay.reset()
-            case "refuse":
-                await relay.refuse(True)
-            case "blackhole":
-                relay.set_fault(replace(relay.fault, blackhole=True))
-            case "pause":
-                relay.set_fault(replace(relay.fault, pause=True))
-            case "latency":
-                relay.set_fault(replace(relay.fault, latency_s=float(value)))
-            case "rate":
-                relay.set_fault(replace(relay.fault, rate_bytes_s=float(value)))
-            case _:
-                raise SimulatorError(f"service {self.name}: amqp knows no fault {kind!r}")
+        assert self._relay is not None, "a service that is faulted has a relay"
+        if not await self._relay.take_fault(kind, value):
+            raise SimulatorError(f"service {self.name}: amqp knows no fault {kind!r}")
 
     async def heal(self) -> None:
         """See Service."""

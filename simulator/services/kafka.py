@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -122,20 +121,10 @@ class EmbeddedKafka(Service):
                 self._cluster.move_leaders()
             case "reply":
                 self._cluster.wrong_replies.append(self._wrong_reply(value))
-            case "disconnect":
-                await self._each(lambda relay: relay.disconnect())
-            case "reset":
-                await self._each(lambda relay: relay.reset())
-            case "refuse":
-                await self._each(lambda relay: relay.refuse(True))
-            case "blackhole" | "pause":
-                await self._each(lambda relay: relay.set_fault(replace(relay.fault, **{kind: True})))
-            case "latency":
-                await self._each(lambda relay: relay.set_fault(replace(relay.fault, latency_s=float(value))))
-            case "rate":
-                await self._each(lambda relay: relay.set_fault(replace(relay.fault, rate_bytes_s=float(value))))
             case _:
-                raise SimulatorError(f"service {self.name}: kafka knows no fault {kind!r}")
+                taken = [await relay.take_fault(kind, value) for relay in self._relays.values()]
+                if not all(taken):
+                    raise SimulatorError(f"service {self.name}: kafka knows no fault {kind!r}")
 
     async def heal(self) -> None:
         """See Service."""

@@ -14,6 +14,7 @@ from pamqp import commands
 from pamqp.heartbeat import Heartbeat
 from pika import BasicProperties, exceptions
 from pika.adapters.blocking_connection import BlockingChannel
+
 from tests.simulator.services.embedded.amqp.servers import HELLO, Running, running, wire
 
 
