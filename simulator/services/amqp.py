@@ -73,7 +73,7 @@ class EmbeddedAmqp(Service):
     @property
     def version(self) -> str:
         """See Service."""
-        return f"gatesim-amqp {VERSION}"
+        return f"gatesim AMQP 0-9-1 {VERSION}"
 
     @property
     def broker(self) -> Broker:

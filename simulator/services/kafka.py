@@ -21,6 +21,7 @@ from simulator.services.embedded.kafka.protocol import REQUESTS
 from simulator.services.kafka_shape import KafkaSetup
 from simulator.services.kafka_texts import Reading, key_of
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.version import VERSION
 
 _LOOPBACK = "127.0.0.1"
 _BATCH_RECORDS, _BATCH_BYTES = 500, 500_000
@@ -71,7 +72,7 @@ class EmbeddedKafka(Service):
     @property
     def version(self) -> str:
         """See Service."""
-        return f"gatesim's broker on kafka-python {library_version}"
+        return f"gatesim Kafka {VERSION}, kafka-python {library_version}"
 
     async def start(self) -> None:
         """See Service."""

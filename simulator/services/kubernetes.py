@@ -56,7 +56,7 @@ class EmbeddedKubernetes(Service):
     @property
     def version(self) -> str:
         """See Service."""
-        return f"embedded Kubernetes API {VERSION}"
+        return f"gatesim Kubernetes API {VERSION}"
 
     async def start(self) -> None:
         """See Service."""
