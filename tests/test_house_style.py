@@ -82,7 +82,7 @@ def test_the_gateway_never_imports_the_simulator_nor_the_judge_the_gateway(file:
 @every_file
 def test_processors_and_services_do_not_import_their_siblings(file: Path) -> None:
     for folder, shared in (
-        ("gateways/processors", ("backlog", "credential_files")),
+        ("gateways/processors", ("backlog", "credential_files", "servers")),
         (
             "simulator/services",
             ("service", "shapes", "registry", "process", "certificate", "nats_server", "nats_monitor"),

@@ -7,17 +7,15 @@ A run lasts as long as its connection. A message that cannot be dispatched goes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
-from gateways.errors import GatewayError, SourceUnavailable
+from gateways.errors import GatewayError
 from gateways.processor import Context, Processor, Shared, Surroundings
 from gateways.processors.amqp_connection import AmqpConnection, connect
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Identities
 from gateways.processors.amqp_options import AmqpOptions
-
-T = TypeVar("T")
+from gateways.processors.servers import answered, has_received
 
 
 class AmqpProcessor(Processor):
@@ -55,7 +53,7 @@ class AmqpProcessor(Processor):
         connection = self._connection = await connect(self.options, self.context, self._lost)
         consumer = self._consumer = AmqpConsumer(self.options, self.context, connection, self._identities)
         try:
-            await self._within_limit(connection, consumer.listen())
+            await answered(self.context, connection.peer, consumer.listen())
             self._listening = True
             self.context.running(f"consuming from {consumer.description} at {connection.peer}")
             await consumer.hand_on_until_lost()
@@ -71,13 +69,7 @@ class AmqpProcessor(Processor):
         connection, consumer = self._connection, self._consumer
         if connection is None or consumer is None or connection.cause or not self._listening:
             return True
-        try:
-            await self.context.clock.limit(self.context.limits.connect_s, consumer.received_all(), peer=connection.peer)
-        except TimeoutError:
-            return False
-        except GatewayError:
-            return True
-        return True
+        return await has_received(self.context, connection.peer, consumer.received_all())
 
     def paused(self) -> bool:
         """See Processor."""
@@ -115,15 +107,8 @@ class AmqpProcessor(Processor):
         """
         if not self._aborted:
             try:
-                await self._within_limit(connection, consumer.leave())
+                await answered(self.context, connection.peer, consumer.leave())
             except GatewayError as error:
                 self.context.log.warning("did not leave in an orderly way: %s", error)
         if self._aborted or not consumer.unsettled:
             await self.close()
-
-    async def _within_limit(self, connection: AmqpConnection, io: Awaitable[T]) -> T:
-        limit_s = self.context.limits.connect_s
-        try:
-            return await self.context.clock.limit(limit_s, io, peer=connection.peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{connection.peer}: no answer within {limit_s:g} s") from None

@@ -14,16 +14,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from pika import ConnectionParameters, exceptions
+from pika import ConnectionParameters, PlainCredentials, exceptions
 from pika.channel import Channel
 
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.amqp_client import AmqpClient, cause_of
-from gateways.processors.amqp_credentials import read_credentials
-from gateways.processors.amqp_options import AmqpOptions, AmqpServer
+from gateways.processors.amqp_options import AmqpOptions
 from gateways.processors.credential_files import tls_context
+from gateways.processors.servers import Server, first_opened
 
+_NOBODY = "guest"
+"""Name and password of who names nobody."""
 _HEARTBEAT_S = 60
 """A server that has vanished without a word is noticed after about as long, in real time."""
 _NOT_FOUND = 404
@@ -41,16 +43,8 @@ async def connect(options: AmqpOptions, context: Context, lost: Callable[[], Non
     Raises:
         SourceUnavailable: None does; says why of each.
     """
-    causes: list[str] = []
-    for server in options.servers:
-        connection = AmqpConnection(server, context, lost)
-        try:
-            await connection.open(options)
-        except SourceUnavailable as error:
-            causes.append(str(error))
-        else:
-            return connection
-    raise SourceUnavailable("; ".join(causes))
+    connections = (AmqpConnection(server, context, lost) for server in options.servers)
+    return await first_opened(connections, lambda connection: connection.open(options))
 
 
 class AmqpConnection:
@@ -58,7 +52,7 @@ class AmqpConnection:
     One connection.
     """
 
-    def __init__(self, server: AmqpServer, context: Context, lost: Callable[[], None]) -> None:
+    def __init__(self, server: Server, context: Context, lost: Callable[[], None]) -> None:
         self.peer = server.peer
         self.cause = ""
         """Why the connection is lost; empty while it is not."""
@@ -193,11 +187,12 @@ class AmqpConnection:
             self._client.abort()
 
     def _parameters(self, options: AmqpOptions) -> ConnectionParameters:
+        username, password = (_NOBODY if given is None else given for given in options.auth.read())
         return ConnectionParameters(
             host=self._server.host,
             port=self._server.port,
             virtual_host=options.vhost,
-            credentials=read_credentials(options.auth),
+            credentials=PlainCredentials(username, password, erase_on_connect=True),
             heartbeat=_HEARTBEAT_S,
             client_properties={"connection_name": f"{self._context.gateway}/{self._context.configuration}"},
         )

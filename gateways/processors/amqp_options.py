@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from gateways.errors import ConfigurationError
 from gateways.options import OptionReader
-from gateways.processors.credential_files import Tls, is_given, text_if_given
+from gateways.processors.credential_files import Login, Tls, is_given
+from gateways.processors.servers import Server, each_url, split_url
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 5672, 5671
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
@@ -25,43 +25,13 @@ _NAME_BYTES_MAX = 255
 _PREFETCH_MAX = 65_535
 
 
-class AmqpServer(NamedTuple):
-    """
-    One server that the url names.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    """TLS or nothing."""
-
-    @property
-    def peer(self) -> str:
-        """
-        `host:port`, as the text names it.
-        """
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class AmqpAuth:
-    """
-    As whom a gateway logs in; a `…_file` is read at each connect. Nothing set: as guest, as the protocol's clients do.
-    """
-
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    username_file: str = ""
-    password_file: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class AmqpOptions:
     """
     What one configuration asks for.
     """
 
-    servers: tuple[AmqpServer, ...]
+    servers: tuple[Server, ...]
     """Tried in this order."""
     vhost: str
     exchange: str
@@ -76,7 +46,8 @@ class AmqpOptions:
     headers: Mapping[str, str] = field(default_factory=dict)
     """What a headers exchange is asked for."""
     headers_match: str = "all"
-    auth: AmqpAuth = AmqpAuth()
+    auth: Login = field(default_factory=Login)
+    """Nothing set: as guest, as the protocol's clients do."""
     tls: Tls = field(default_factory=Tls)
 
     @classmethod
@@ -90,7 +61,7 @@ class AmqpOptions:
         Source: R-NATS-4, R-CFG-12; the guide's AMQP example.
         """
         reader = OptionReader.from_text(text)
-        urls = _urls(reader.text("url"))
+        urls = [_url(each) for each in each_url(reader.text("url"))]
         attributes = _Attributes(reader)
         routing_key = attributes.present("routingKey", "routing key")
         exchange = attributes.required("exchangeName", "exchange name")
@@ -159,35 +130,18 @@ def _exchange_type(text: str) -> str:
     return text
 
 
-def _urls(text: str) -> list[SplitResult]:
-    if not text.strip():
-        raise ConfigurationError("url must be specified")
-    return [_url(each.strip()) for each in text.split(",")]
-
-
 def _url(text: str) -> SplitResult:
-    """
-    One server's url. What is wrong is said without showing it, because a password may be in there.
-    """
     wanted = "such as amqp://amqp.argo-events:5672; several are separated by commas"
-    try:
-        url = urlsplit(text if "://" in text else f"amqp://{text}")
-        port, host = url.port, url.hostname
-    except ValueError:
-        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
-    if url.scheme not in ("amqp", "amqps"):
-        raise ConfigurationError(f"url must begin with amqp:// or amqps://, {wanted}")
-    if not host or port == 0 or not host.isprintable() or " " in host:
-        raise ConfigurationError(f"url must name a host and a port, {wanted}")
+    url = split_url(text, ("amqp", "amqps"), wanted)
     if "/" in url.path[1:] or url.query or url.fragment:
         hint = "in a password or virtual host write / as %2F and # as %23"
         raise ConfigurationError(f"url must end after the port or the virtual host, {wanted}; {hint}")
     return url
 
 
-def _server(url: SplitResult, encrypted: bool) -> AmqpServer:
+def _server(url: SplitResult, encrypted: bool) -> Server:
     default = DEFAULT_TLS_PORT if url.scheme == "amqps" else DEFAULT_PORT
-    return AmqpServer(url.hostname or "", url.port or default, encrypted)
+    return Server(url.hostname or "", url.port or default, encrypted)
 
 
 def _vhost(urls: list[SplitResult]) -> str:
@@ -215,24 +169,23 @@ def _headers(reader: OptionReader, exchange_type: str) -> tuple[Mapping[str, str
     return MappingProxyType(headers or {}), match
 
 
-def _auth(reader: OptionReader, urls: list[SplitResult]) -> AmqpAuth:
+def _auth(reader: OptionReader, urls: list[SplitResult]) -> Login:
     in_urls, options = _auth_of_urls(urls), reader.mapping("auth")
     if options is None:
         return in_urls
-    if in_urls != AmqpAuth():
+    if in_urls != Login():
         raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
     for name in ("username", "password"):
         if not is_given(options, name):
             raise ConfigurationError(f"auth.{name} must be specified, or auth.{name}File")
-    files = (options.text("usernameFile"), options.text("passwordFile"))
-    return AmqpAuth(text_if_given(options, "username"), text_if_given(options, "password"), *files)
+    return Login.of(options)
 
 
-def _auth_of_urls(urls: list[SplitResult]) -> AmqpAuth:
+def _auth_of_urls(urls: list[SplitResult]) -> Login:
     """
     `user:password@`, the same in all urls that have one.
     """
-    found = {AmqpAuth(unquote(url.username), unquote(url.password or "")) for url in urls if url.username}
+    found = {Login(unquote(url.username), unquote(url.password or "")) for url in urls if url.username}
     if len(found) > 1:
         raise ConfigurationError("url must have the same credentials for every server")
-    return next(iter(found), AmqpAuth())
+    return next(iter(found), Login())

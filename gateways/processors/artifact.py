@@ -14,6 +14,7 @@ from gateways.errors import SourceUnavailable
 from gateways.processor import Context, Processor
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
+from gateways.processors.servers import answered
 
 
 class ArtifactProcessor(Processor):
@@ -80,11 +81,8 @@ class ArtifactProcessor(Processor):
             self._listener.cut()
 
     async def _until_announced(self, listener: StoreListener) -> None:
-        limit_s, peer = self.context.limits.connect_s, self.options.peer
-        try:
-            await self.context.clock.limit(limit_s, asyncio.shield(listener.announced), peer=peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{peer}: no answer within {limit_s:g} s") from None
+        peer = self.options.peer
+        await answered(self.context, peer, asyncio.shield(listener.announced))
         if listener.failure:
             raise SourceUnavailable(f"{peer}: {listener.failure}")
 

@@ -7,7 +7,7 @@ What stands in a file is read each time a connection is made, so that a rotated 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateways.errors import ConfigurationError, SourceUnavailable
@@ -43,6 +43,36 @@ class Tls:
         if bool(tls.cert_file) != bool(tls.key_file):
             raise ConfigurationError("tls.certFile and tls.keyFile belong together")
         return tls
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """
+    Who a gateway says it is; nothing set: it does not. A `…_file` is read at each connect.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    username_file: str = ""
+    password_file: str = ""
+
+    @classmethod
+    def of(cls, options: OptionReader) -> Login:
+        """
+        What the option `auth` says, which is *options*.
+        """
+        files = (options.text("usernameFile"), options.text("passwordFile"))
+        return cls(text_if_given(options, "username"), text_if_given(options, "password"), *files)
+
+    def read(self) -> tuple[str | None, str | None]:
+        """
+        User and password now; None for one that is not given.
+
+        Raises:
+            SourceUnavailable: A file cannot be read; it may be there next time.
+        """
+        username = credential("usernameFile", self.username, self.username_file)
+        return username, credential("passwordFile", self.password, self.password_file)
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:

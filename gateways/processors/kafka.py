@@ -19,6 +19,7 @@ from gateways.processors.kafka_connection import KafkaConnection
 from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
 from gateways.processors.kafka_position import Position, Positions
 from gateways.processors.kafka_reader import PartitionReader
+from gateways.processors.servers import has_received
 
 
 class KafkaProcessor(Processor):
@@ -76,14 +77,9 @@ class KafkaProcessor(Processor):
         cluster, readers = self._cluster, tuple(self._readers)
         if cluster is None or not self._listening:
             return True
-        limit_s, peer = self.context.limits.connect_s, cluster.peer
-        try:
-            for reader in readers:
-                await self.context.clock.limit(limit_s, reader.caught_up(), peer=peer)
-        except TimeoutError:
-            return False
-        except GatewayError:
-            return True
+        for reader in readers:
+            if not await has_received(self.context, cluster.peer, reader.caught_up()):
+                return False
         return True
 
     def paused(self) -> bool:

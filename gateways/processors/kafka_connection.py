@@ -17,6 +17,7 @@ from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.kafka_library import consumer, metadata
 from gateways.processors.kafka_options import KafkaBroker
+from gateways.processors.servers import answered
 
 T = TypeVar("T")
 
@@ -79,11 +80,7 @@ class KafkaConnection(asyncio.Protocol):
         Raises:
             SourceUnavailable: It does not come.
         """
-        limit_s = self._context.limits.connect_s
-        try:
-            return await self._context.clock.limit(limit_s, io, peer=self.peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{self.peer}: no answer within {limit_s:g} s") from None
+        return await answered(self._context, self.peer, io)
 
     async def ask(self, name: str, *, patiently: bool = False, **fields: Any) -> Any:
         """

@@ -8,21 +8,19 @@ quality 1 or 2 is acknowledged only when every watcher has accepted it, and hand
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable
-from typing import TypeVar, cast
+from typing import cast
 
 from paho.mqtt.client import MQTTMessage
 
 from gateways.clock import Wakeup
-from gateways.errors import GatewayError, SourceUnavailable
+from gateways.errors import GatewayError
 from gateways.processor import Context, Processor, Shared, Surroundings
 from gateways.processors.backlog import Backlog
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_options import MqttOptions, covers
 from gateways.processors.mqtt_session import Link, MqttSession, Sessions
+from gateways.processors.servers import answered, has_received
 from gateways.source_event import Certainty, DispatchResult, Settlement, SourceEvent
-
-T = TypeVar("T")
 
 _NO_ROOM = Settlement((DispatchResult("", Certainty.REFUSED, 0, "the gateway stopped before it had room"),))
 
@@ -70,7 +68,7 @@ class MqttProcessor(Processor):
         connection = self._connection = MqttConnection(options, self._client_id, context, self)
         try:
             await connection.open()
-            await self._within_limit(connection.subscribe(options.topic, options.qos))
+            await answered(self.context, self.options.server.peer, connection.subscribe(options.topic, options.qos))
             self._listening = True
             context.running(f"subscribed to {options.topic} at {peer}")
             await self._hand_on_until_lost(connection)
@@ -91,13 +89,7 @@ class MqttProcessor(Processor):
         connection = self._connection
         if connection is None or connection.cause or not self._listening or self._backlog.crowded:
             return True
-        try:
-            await self.context.clock.limit(self.context.limits.connect_s, connection.round_trip(), peer=connection.peer)
-        except TimeoutError:
-            return False
-        except GatewayError:
-            return True
-        return True
+        return await has_received(self.context, connection.peer, connection.round_trip())
 
     def paused(self) -> bool:
         """See Processor."""
@@ -191,7 +183,7 @@ class MqttProcessor(Processor):
         self._leaving = True
         if not self._aborted and self.options.clean_session and self._listening:
             try:
-                await self._within_limit(connection.unsubscribe(self.options.topic))
+                await answered(self.context, self.options.server.peer, connection.unsubscribe(self.options.topic))
             except GatewayError as error:
                 self.context.log.warning("did not leave in an orderly way: %s", error)
         self._backlog.hand_on_what_fits()
@@ -204,13 +196,6 @@ class MqttProcessor(Processor):
     def _end_link(self) -> None:
         if self._session is not None and self._link is not None:
             self._session.end(self._link)
-
-    async def _within_limit(self, io: Awaitable[T]) -> T:
-        limit_s, peer = self.context.limits.connect_s, self.options.server.peer
-        try:
-            return await self.context.clock.limit(limit_s, io, peer=peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{peer}: no answer within {limit_s:g} s") from None
 
 
 def _own_client_id(context: Context) -> str:

@@ -17,7 +17,7 @@ from paho.mqtt.client import MQTTMessage
 from gateways.clock import end
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
-from gateways.processors.credential_files import credential, tls_context
+from gateways.processors.credential_files import tls_context
 from gateways.processors.mqtt_client import KEEPALIVE_S, MqttClient
 from gateways.processors.mqtt_options import MqttOptions
 
@@ -80,9 +80,8 @@ class MqttConnection:
         Raises:
             SourceUnavailable: It cannot be had now.
         """
-        auth, limit_s = self._options.auth, self._context.limits.connect_s
-        username = credential("usernameFile", auth.username, auth.username_file)
-        password = credential("passwordFile", auth.password, auth.password_file)
+        limit_s = self._context.limits.connect_s
+        username, password = self._options.auth.read()
         if username is not None:
             self._client.username_pw_set(username, password)
         encryption = tls_context(self._options.tls) if self._options.server.tls else None

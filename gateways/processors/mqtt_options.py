@@ -7,47 +7,17 @@ Extension keys (`qos`, `cleanSession`, `clientId`, `auth`, `tls`) stand at the t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from gateways.errors import ConfigurationError
 from gateways.options import OptionReader
-from gateways.processors.credential_files import Tls, is_given, text_if_given
+from gateways.processors.credential_files import Login, Tls, is_given
+from gateways.processors.servers import Server, ends_after_the_port, split_url
 
 DEFAULT_PORT = 1883
 _PLAIN, _ENCRYPTED = ("tcp", "mqtt"), ("ssl", "tls", "mqtts")
 _TOPIC_BYTES_MAX = 65_535
 _PROTOCOLS = ("", "4", "3.1.1")
-
-
-class MqttServer(NamedTuple):
-    """
-    The server that the url names.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    """TLS or nothing."""
-
-    @property
-    def peer(self) -> str:
-        """
-        `host:port`, as the text names it.
-        """
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class MqttAuth:
-    """
-    Who a gateway says it is; nothing set: it does not. A `…_file` is read at each connect.
-    """
-
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    username_file: str = ""
-    password_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +26,14 @@ class MqttOptions:
     What one configuration asks for.
     """
 
-    server: MqttServer
+    server: Server
     topic: str
     qos: int = 0
     client_id: str = ""
     """Empty: the gateway makes one."""
     clean_session: bool = True
     """False: the server keeps the session, and messages for it, while nobody is connected."""
-    auth: MqttAuth = MqttAuth()
+    auth: Login = field(default_factory=Login)
     tls: Tls = field(default_factory=Tls)
 
     @classmethod
@@ -85,31 +55,22 @@ class MqttOptions:
         if reader.text("protocolVersion") not in _PROTOCOLS:
             raise ConfigurationError("protocolVersion must be 3.1.1; other versions of MQTT are not supported yet")
         encrypted = url.scheme in _ENCRYPTED or reader.has("tls")
-        server = MqttServer(url.hostname or "", url.port or DEFAULT_PORT, encrypted)
+        server = Server(url.hostname or "", url.port or DEFAULT_PORT, encrypted)
         return cls(server, topic, _qos(reader), client_id, clean, _auth(reader, url), Tls.of(reader))
 
 
 def _url(text: str) -> SplitResult:
-    """
-    The server's url. What is wrong is said without showing it, because a password may be in there.
-    """
-    wanted = "such as tcp://mqtt.argo-events:1883"
+    wanted, whom = "such as tcp://mqtt.argo-events:1883", "one host and its port"
     if not text.strip():
         raise ConfigurationError("url must be specified")
-    try:
-        url = urlsplit(text.strip() if "://" in text else f"tcp://{text.strip()}")
-        port, host = url.port, url.hostname
-    except ValueError:
-        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
-    if url.scheme not in _PLAIN + _ENCRYPTED:
-        schemes = ", ".join(f"{scheme}://" for scheme in _PLAIN + _ENCRYPTED)
-        raise ConfigurationError(f"url must begin with one of {schemes}, {wanted}")
-    if not host or port == 0 or not host.isprintable() or " " in host or "," in url.netloc:
-        raise ConfigurationError(f"url must name one host and its port, {wanted}")
-    if url.path.strip("/") or url.query or url.fragment:
-        raise ConfigurationError(f"url must end after the port, {wanted}; in a password write / as %2F and # as %23")
-    if url.scheme in _ENCRYPTED and port is None:
-        raise ConfigurationError(f"url must name the port where it asks for TLS, such as {url.scheme}://{host}:8883")
+    url = split_url(text.strip(), _PLAIN + _ENCRYPTED, wanted, whom=whom)
+    if "," in url.netloc:
+        raise ConfigurationError(f"url must name {whom}, {wanted}")
+    ends_after_the_port(url, wanted)
+    if url.scheme in _ENCRYPTED and url.port is None:
+        raise ConfigurationError(
+            f"url must name the port where it asks for TLS, such as {url.scheme}://{url.hostname}:8883"
+        )
     return url
 
 
@@ -161,7 +122,7 @@ def _qos(reader: OptionReader) -> int:
     return qos
 
 
-def _auth(reader: OptionReader, url: SplitResult) -> MqttAuth:
+def _auth(reader: OptionReader, url: SplitResult) -> Login:
     """
     The one way that the text gives. A user may come without a password, a password not without a user.
     """
@@ -169,21 +130,16 @@ def _auth(reader: OptionReader, url: SplitResult) -> MqttAuth:
     in_url = url.username is not None
     if options is None:
         if not in_url:
-            return MqttAuth()
+            return Login()
         if not url.username:
             raise ConfigurationError("url has a password and no user name")
-        return MqttAuth(unquote(url.username), unquote(url.password) if url.password is not None else None)
+        return Login(unquote(url.username), unquote(url.password) if url.password is not None else None)
     if in_url:
         raise ConfigurationError("credentials stand in `url` and in `auth`; leave one of them out")
     is_given(options, "password")
     if not is_given(options, "username"):
         raise ConfigurationError("auth.username must be specified, or auth.usernameFile")
-    return MqttAuth(
-        username=text_if_given(options, "username"),
-        password=text_if_given(options, "password"),
-        username_file=options.text("usernameFile"),
-        password_file=options.text("passwordFile"),
-    )
+    return Login.of(options)
 
 
 def covers(pattern: str, topic: str) -> bool:

@@ -8,19 +8,17 @@ that cannot be dispatched is dropped and counted; a durable consumer is told of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from gateways.clock import Wakeup
-from gateways.errors import GatewayError, SourceUnavailable
+from gateways.errors import GatewayError
 from gateways.processor import Context, Processor
 from gateways.processors.backlog import Backlog
 from gateways.processors.nats_connection import NatsConnection, connect
 from gateways.processors.nats_jetstream import DurableConsumer
 from gateways.processors.nats_options import NatsOptions
+from gateways.processors.servers import answered, has_received
 from gateways.source_event import SourceEvent
-
-T = TypeVar("T")
 
 
 class NatsProcessor(Processor):
@@ -55,7 +53,7 @@ class NatsProcessor(Processor):
         source_type = Subscription if self.options.jetstream is None else DurableConsumer
         source = self._source = source_type(self.options, self.context, connection, self._backlog)
         try:
-            await self._within_limit(connection, source.listen())
+            await answered(self.context, connection.peer, source.listen())
             self._listening = True
             self.context.running(f"subscribed to {source.description} at {connection.peer}")
             await self._hand_on_until_lost(connection)
@@ -71,13 +69,7 @@ class NatsProcessor(Processor):
         connection, source = self._connection, self._source
         if connection is None or source is None or connection.cause or not self._listening:
             return True
-        try:
-            await self.context.clock.limit(self.context.limits.connect_s, source.received_all(), peer=connection.peer)
-        except TimeoutError:
-            return False
-        except GatewayError:
-            return True
-        return True
+        return await has_received(self.context, connection.peer, source.received_all())
 
     def paused(self) -> bool:
         """See Processor."""
@@ -120,18 +112,11 @@ class NatsProcessor(Processor):
         """
         if not self._aborted:
             try:
-                await self._within_limit(connection, source.leave())
+                await answered(self.context, connection.peer, source.leave())
             except GatewayError as error:
                 self.context.log.warning("did not leave in an orderly way: %s", error)
         if self._aborted or not source.unsettled:
             await self.close()
-
-    async def _within_limit(self, connection: NatsConnection, io: Awaitable[T]) -> T:
-        limit_s = self.context.limits.connect_s
-        try:
-            return await self.context.clock.limit(limit_s, io, peer=connection.peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{connection.peer}: no answer within {limit_s:g} s") from None
 
 
 class _Source(Protocol):

@@ -21,7 +21,8 @@ from gateways.processor import Context
 from gateways.processors.credential_files import tls_context
 from gateways.processors.nats_client import NatsClient, Take, cause_of
 from gateways.processors.nats_credentials import Credentials, read_credentials
-from gateways.processors.nats_options import NatsOptions, NatsServer
+from gateways.processors.nats_options import NatsOptions
+from gateways.processors.servers import Server, first_opened
 
 T = TypeVar("T")
 
@@ -48,16 +49,8 @@ async def connect(options: NatsOptions, context: Context, lost: Callable[[], Non
     """
     credentials = read_credentials(options.auth)
     encryption = tls_context(options.tls) if any(server.tls for server in options.servers) else None
-    causes: list[str] = []
-    for server in options.servers:
-        connection = NatsConnection(server, options, context, lost)
-        try:
-            await connection.open(credentials, encryption)
-        except SourceUnavailable as error:
-            causes.append(str(error))
-        else:
-            return connection
-    raise SourceUnavailable("; ".join(causes))
+    connections = (NatsConnection(server, options, context, lost) for server in options.servers)
+    return await first_opened(connections, lambda connection: connection.open(credentials, encryption))
 
 
 class NatsConnection:
@@ -65,7 +58,7 @@ class NatsConnection:
     One connection.
     """
 
-    def __init__(self, server: NatsServer, options: NatsOptions, context: Context, lost: Callable[[], None]) -> None:
+    def __init__(self, server: Server, options: NatsOptions, context: Context, lost: Callable[[], None]) -> None:
         self.peer = server.peer
         self.cause = ""
         """Why the connection is lost; empty while it is not."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from gateways.errors import ConfigurationError
 from gateways.options import OptionReader
 from gateways.processors.credential_files import Tls, is_given, text_if_given
+from gateways.processors.servers import Server, each_url, ends_after_the_port, split_url
 
 DEFAULT_PORT = 4222
 DELIVER_POLICIES = {"all": "all", "new": "new", "last": "last", "lastPerSubject": "last_per_subject"}
@@ -24,24 +25,6 @@ loses nothing when messages were published before the durable was there.
 _SUBJECT_LENGTH_MAX = 1_000
 """A server refuses longer lines by closing the connection, some of them at 1,024 bytes."""
 _NAME = re.compile(r"[^\s.*>/\\]{1,255}")
-
-
-class NatsServer(NamedTuple):
-    """
-    One server that the url names.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    """TLS or nothing."""
-
-    @property
-    def peer(self) -> str:
-        """
-        `host:port`, as the text names it.
-        """
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +60,7 @@ class NatsOptions:
     What one configuration asks for.
     """
 
-    servers: tuple[NatsServer, ...]
+    servers: tuple[Server, ...]
     """Tried in this order."""
     subject: str
     queue: str = ""
@@ -96,38 +79,20 @@ class NatsOptions:
         Source: R-NATS-4, R-CFG-12.
         """
         reader = OptionReader.from_text(text)
-        urls = _urls(reader.text("url"))
+        urls = [_url(each) for each in each_url(reader.text("url"))]
         subject = _subject(reader)
         queue, jetstream = _queue(reader), _jetstream(reader)
         if queue and jetstream is not None:
             raise ConfigurationError("`queue` and `jetstream` exclude each other: gateways share work by one durable")
         encrypted = any(url.scheme == "tls" for url in urls) or reader.has("tls")
-        servers = tuple(NatsServer(url.hostname or "", url.port or DEFAULT_PORT, encrypted) for url in urls)
+        servers = tuple(Server(url.hostname or "", url.port or DEFAULT_PORT, encrypted) for url in urls)
         return cls(servers, subject, queue, _auth(reader, urls), Tls.of(reader), jetstream)
 
 
-def _urls(text: str) -> list[SplitResult]:
-    if not text.strip():
-        raise ConfigurationError("url must be specified")
-    return [_url(each.strip()) for each in text.split(",")]
-
-
 def _url(text: str) -> SplitResult:
-    """
-    One server's url. What is wrong is said without showing it, because a password may be in there.
-    """
     wanted = "such as nats://nats.argo-events:4222; several are separated by commas"
-    try:
-        url = urlsplit(text if "://" in text else f"nats://{text}")
-        port, host = url.port, url.hostname
-    except ValueError:
-        raise ConfigurationError(f"url must name a host and a port, {wanted}") from None
-    if url.scheme not in ("nats", "tls"):
-        raise ConfigurationError(f"url must begin with nats:// or tls://, {wanted}")
-    if not host or port == 0 or not host.isprintable() or " " in host:
-        raise ConfigurationError(f"url must name a host and a port, {wanted}")
-    if url.path.strip("/") or url.query or url.fragment:
-        raise ConfigurationError(f"url must end after the port, {wanted}; in a password write / as %2F and # as %23")
+    url = split_url(text, ("nats", "tls"), wanted)
+    ends_after_the_port(url, wanted)
     return url
 
 

@@ -21,6 +21,7 @@ from gateways.errors import ConfigurationError, SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.resource_objects import Object
 from gateways.processors.resource_options import ResourceOptions
+from gateways.processors.servers import answered
 
 T = TypeVar("T")
 
@@ -264,11 +265,8 @@ class ResourceCluster:
         return response
 
     async def _within(self, io: Awaitable[T]) -> T:
-        limit_s = self._context.limits.connect_s
         try:
-            return await self._context.clock.limit(limit_s, io, peer=self.peer)
-        except TimeoutError:
-            raise SourceUnavailable(f"{self.peer}: no answer within {limit_s:g} s") from None
+            return await answered(self._context, self.peer, io)
         except (aiohttp.ClientError, OSError, ApiException) as error:
             raise SourceUnavailable(f"{self.peer}: {_cause_of(error)}") from error
 

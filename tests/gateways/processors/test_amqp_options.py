@@ -7,7 +7,9 @@ from __future__ import annotations
 import pytest
 
 from gateways.errors import ConfigurationError
-from gateways.processors.amqp_options import AmqpAuth, AmqpOptions, AmqpServer
+from gateways.processors.amqp_options import AmqpOptions
+from gateways.processors.credential_files import Login
+from gateways.processors.servers import Server
 
 ATTRIBUTES = "attributes: {exchangeName: e, exchangeType: topic, routingKey: k}\n"
 URL = "url: amqp://host\n"
@@ -22,7 +24,7 @@ def test_the_guide_s_configuration_has_a_queue_of_its_own() -> None:
         "url: amqp://amqp.argo-events:5672\n"
         "attributes:\n  exchangeName: fooExchangeName\n  exchangeType: fanout\n  routingKey: fooRoutingKey\n"
     )
-    assert options.servers == (AmqpServer("amqp.argo-events", 5672, False),)
+    assert options.servers == (Server("amqp.argo-events", 5672, False),)
     assert (options.vhost, options.queue, options.durable, options.prefetch) == ("/", "", False, 0)
     assert (options.exchange, options.exchange_type, options.routing_key) == (
         "fooExchangeName",
@@ -34,21 +36,21 @@ def test_the_guide_s_configuration_has_a_queue_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("url", "server", "vhost"),
     [
-        ("host", AmqpServer("host", 5672, False), "/"),
-        ("amqps://host", AmqpServer("host", 5671, True), "/"),
-        ("amqp://host:1/", AmqpServer("host", 1, False), "/"),
-        ("amqp://host/a%2Fb", AmqpServer("host", 5672, False), "a/b"),
-        ("amqp://[::1]:7/v", AmqpServer("::1", 7, False), "v"),
+        ("host", Server("host", 5672, False), "/"),
+        ("amqps://host", Server("host", 5671, True), "/"),
+        ("amqp://host:1/", Server("host", 1, False), "/"),
+        ("amqp://host/a%2Fb", Server("host", 5672, False), "a/b"),
+        ("amqp://[::1]:7/v", Server("::1", 7, False), "v"),
     ],
 )
-def test_a_url_says_where_and_which_virtual_host(url: str, server: AmqpServer, vhost: str) -> None:
+def test_a_url_says_where_and_which_virtual_host(url: str, server: Server, vhost: str) -> None:
     options = parsed(f"url: '{url}'\n{ATTRIBUTES}")
     assert (options.servers, options.vhost) == ((server,), vhost)
 
 
 def test_credentials_stand_in_the_url_or_apart() -> None:
-    assert parsed(f"url: amqp://me:p%40ss@host\n{ATTRIBUTES}").auth == AmqpAuth("me", "p@ss")
-    assert parsed(f"{URL}{ATTRIBUTES}auth: {{username: me, passwordFile: f}}\n").auth == AmqpAuth(
+    assert parsed(f"url: amqp://me:p%40ss@host\n{ATTRIBUTES}").auth == Login("me", "p@ss")
+    assert parsed(f"{URL}{ATTRIBUTES}auth: {{username: me, passwordFile: f}}\n").auth == Login(
         "me", None, password_file="f"
     )
     assert "secret" not in repr(parsed(f"url: amqp://me:secret@host\n{ATTRIBUTES}"))

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateways.errors import ConfigurationError
-from gateways.processors.credential_files import Tls
+from gateways.processors.credential_files import Login, Tls
 from gateways.processors.mqtt import MqttProcessor
-from gateways.processors.mqtt_options import MqttAuth, MqttOptions, MqttServer, covers
+from gateways.processors.mqtt_options import MqttOptions, covers
+from gateways.processors.servers import Server
 
 PLAIN = "url: tcp://mqtt.argo-events:1883\nattributes:\n  topic: foo\n"
 
@@ -27,7 +28,7 @@ def why_not(text: str) -> str:
 @pytest.mark.parametrize("topic", ["foo", "bar"])
 def test_the_guides_configurations_are_taken_as_they_stand(topic: str) -> None:
     options = parse(f"url: tcp://mqtt.argo-events:1883\nattributes:\n  topic: {topic}\n")
-    assert options == MqttOptions(MqttServer("mqtt.argo-events", 1883, False), topic)
+    assert options == MqttOptions(Server("mqtt.argo-events", 1883, False), topic)
 
 
 def test_what_must_be_there_is_named() -> None:
@@ -40,15 +41,15 @@ def test_what_must_be_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("url", "server"),
     [
-        ("mqtt", MqttServer("mqtt", 1883, False)),
-        ("mqtt:1884", MqttServer("mqtt", 1884, False)),
-        ("mqtt://mqtt", MqttServer("mqtt", 1883, False)),
-        ("ssl://mqtt:8883", MqttServer("mqtt", 8883, True)),
-        ("mqtts://mqtt:8883/", MqttServer("mqtt", 8883, True)),
-        ("tls://[::1]:1", MqttServer("::1", 1, True)),
+        ("mqtt", Server("mqtt", 1883, False)),
+        ("mqtt:1884", Server("mqtt", 1884, False)),
+        ("mqtt://mqtt", Server("mqtt", 1883, False)),
+        ("ssl://mqtt:8883", Server("mqtt", 8883, True)),
+        ("mqtts://mqtt:8883/", Server("mqtt", 8883, True)),
+        ("tls://[::1]:1", Server("::1", 1, True)),
     ],
 )
-def test_urls_are_taken_as_people_write_them(url: str, server: MqttServer) -> None:
+def test_urls_are_taken_as_people_write_them(url: str, server: Server) -> None:
     assert parse(f'url: "{url}"\nattributes: {{topic: foo}}').server == server
 
 
@@ -104,10 +105,10 @@ def test_other_versions_of_the_protocol_are_not_supported_yet() -> None:
 
 
 def test_credentials_stand_in_one_place() -> None:
-    user = MqttAuth("me", "se/cret")
+    user = Login("me", "se/cret")
     assert parse(PLAIN + "auth: {username: me, password: se/cret}").auth == user
     assert parse("url: tcp://me:se%2Fcret@mqtt:1883\nattributes: {topic: foo}").auth == user
-    assert parse(PLAIN + "auth: {usernameFile: /u, passwordFile: /p}").auth == MqttAuth(None, None, "/u", "/p")
+    assert parse(PLAIN + "auth: {usernameFile: /u, passwordFile: /p}").auth == Login(None, None, "/u", "/p")
     assert "leave one of them out" in why_not("url: a:b@mqtt\nattributes: {topic: foo}\nauth: {username: me}")
     assert "exclude each other" in why_not(PLAIN + "auth: {username: a, password: b, passwordFile: /p}")
     assert "auth.username must" in why_not(PLAIN + "auth: {password: b}")

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gateways.errors import ConfigurationError
 from gateways.processors.nats import NatsProcessor
-from gateways.processors.nats_options import JetStream, NatsAuth, NatsOptions, NatsServer
+from gateways.processors.nats_options import JetStream, NatsAuth, NatsOptions
+from gateways.processors.servers import Server
 
 PLAIN = "url: nats://nats.argo-events:4222\nattributes:\n  subject: foo\n"
 
@@ -34,7 +35,7 @@ def said_of(text: str) -> str:
 @pytest.mark.parametrize("subject", ["foo", "bar"])
 def test_the_guides_configurations_are_taken_as_they_stand(subject: str) -> None:
     options = parse(f"url: nats://nats.argo-events:4222\nattributes:\n  subject: {subject}\n")
-    assert options == NatsOptions((NatsServer("nats.argo-events", 4222, False),), subject)
+    assert options == NatsOptions((Server("nats.argo-events", 4222, False),), subject)
 
 
 def test_what_must_be_there_is_named() -> None:
