@@ -5,8 +5,8 @@ AMQP processors at work in a test, on the simulator's server.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from pamqp.commands import Basic
@@ -14,19 +14,12 @@ from pamqp.commands import Basic
 from gateways.processors.amqp import AmqpProcessor
 from gateways.processors.amqp_identities import Identities
 from simulator.services.embedded.amqp import AmqpServer, Broker, Message
+from tests.gateways.processors.runs import Run, running_as
 from tests.gateways.processors.surroundings import FakeContext
 
 PEER = "amqp.argo-events:5672"
 FOO = f"url: amqp://{PEER}\nattributes: {{exchangeName: foo, exchangeType: direct, routingKey: k}}\n"
 NAMED = f"{FOO}queue: work\n"
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(20):
-            await story
-
-    asyncio.run(limited())
 
 
 class Server:
@@ -67,46 +60,8 @@ async def amqp_server() -> AsyncIterator[Server]:
         server.amqp.stop()
 
 
-class Run:
-    """
-    One processor at work.
-    """
-
-    def __init__(self, text: str, context: FakeContext, shared: Identities | None) -> None:
-        self.context = context
-        self.processor = AmqpProcessor(AmqpProcessor.parse("amqp.fooConfig", text), context, shared)
-        self.task = asyncio.create_task(self.processor.run())
-
-    async def listens(self) -> Run:
-        said = asyncio.ensure_future(self.context.until(lambda: self.context.said))
-        await asyncio.wait({said, self.task}, return_when=asyncio.FIRST_COMPLETED)
-        said.cancel()
-        if self.task.done():
-            self.task.result()
-        return self
-
-    async def failure(self) -> str:
-        """
-        What it ends with, by itself.
-        """
-        await asyncio.wait({self.task})
-        error = self.task.exception()
-        assert isinstance(error, Exception)
-        return str(error)
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait({self.task})
-        await self.processor.close()
-
-
-@asynccontextmanager
-async def running(text: str, context: FakeContext, shared: Identities | None = None) -> AsyncIterator[Run]:
-    run = Run(text, context, shared)
-    try:
-        yield run
-    finally:
-        await run.stop()
+def running(text: str, context: FakeContext, shared: Identities | None = None) -> AbstractAsyncContextManager[Run]:
+    return running_as(AmqpProcessor, text, context, shared)
 
 
 def context_for(server: Server, **more: Any) -> FakeContext:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from gateways.errors import SourceUnavailable
@@ -14,7 +14,7 @@ from gateways.processor import Shared
 from gateways.processors.mqtt import MqttProcessor
 from simulator.services.mqtt import EmbeddedMqtt
 from simulator.services.service import Published, Stimulus
-from tests.gateways.processors.nats_runs import listener
+from tests.gateways.processors.runs import Run, listener, running_as
 from tests.gateways.processors.surroundings import FakeContext
 
 PEER = "mqtt.argo-events:1883"
@@ -52,50 +52,8 @@ async def mqtt_server(**setup: Any) -> AsyncIterator[Server]:
         await server.stop()
 
 
-class Run:
-    """
-    One processor at work.
-    """
-
-    def __init__(self, text: str, context: FakeContext, shared: Shared | None = None) -> None:
-        self.context = context
-        self.processor = MqttProcessor(MqttProcessor.parse("mqtt.fooConfig", text), context, shared)
-        self.task = asyncio.create_task(self.processor.run())
-
-    async def listens(self) -> Run:
-        said = asyncio.ensure_future(self.context.until(lambda: self.context.said))
-        await asyncio.wait({said, self.task}, return_when=asyncio.FIRST_COMPLETED)
-        said.cancel()
-        if self.task.done():
-            self.task.result()
-        return self
-
-    async def events(self, count: int) -> list[Any]:
-        await self.context.until(lambda: len(self.context.events) >= count)
-        return self.context.events
-
-    async def failure(self) -> Exception:
-        """
-        What it ends with, by itself.
-        """
-        await asyncio.wait({self.task})
-        error = self.task.exception()
-        assert isinstance(error, Exception)
-        return error
-
-    async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait({self.task})
-        await self.processor.close()
-
-
-@asynccontextmanager
-async def running(text: str, context: FakeContext, shared: Shared | None = None) -> AsyncIterator[Run]:
-    run = Run(text, context, shared)
-    try:
-        yield run
-    finally:
-        await run.stop()
+def running(text: str, context: FakeContext, shared: Shared | None = None) -> AbstractAsyncContextManager[Run]:
+    return running_as(MqttProcessor, text, context, shared)
 
 
 def context_for(server: Server, **more: Any) -> FakeContext:

@@ -15,7 +15,8 @@ import pytest
 from gateways.limits import Limits
 from gateways.processors.amqp_identities import Identities
 from gateways.source_event import SourceEvent
-from tests.gateways.processors.amqp_runs import FOO, NAMED, PEER, Server, amqp_server, context_for, play, running
+from tests.gateways.processors.amqp_runs import FOO, NAMED, PEER, Server, amqp_server, context_for, running
+from tests.gateways.processors.runs import play
 from tests.gateways.processors.surroundings import ACCEPTED, REFUSED, FakeContext
 
 
@@ -95,7 +96,7 @@ def test_what_was_in_hands_when_the_connection_was_lost_comes_again_under_its_id
                 server.publish(b"1")
                 await context.until(lambda: context.events)
                 server.amqp.kill()
-                assert "closed the connection" in await run.failure()
+                assert "closed the connection" in str(await run.failure())
             await server.start()
             assert not server.broker.queues, "the queue was not durable"
 
@@ -190,7 +191,7 @@ def test_a_queue_that_is_deleted_under_its_feet_is_an_error_that_says_so() -> No
         async with amqp_server() as server, running(NAMED, context_for(server)) as run:
             await run.listens()
             server.broker.delete_queue(server.broker.queues["work"])
-            assert await run.failure() == f"{PEER}: the server ended the consumer: its queue is gone"
+            assert str(await run.failure()) == f"{PEER}: the server ended the consumer: its queue is gone"
 
     play(story())
 
@@ -202,7 +203,7 @@ def test_a_channel_that_the_server_closes_is_an_error_in_its_own_words() -> None
             server.publish(b"1")
             await run.context.until(lambda: run.context.events)
             server.amqp.time_out_channels()
-            assert "406 PRECONDITION_FAILED - delivery acknowledgement on channel" in await run.failure()
+            assert "406 PRECONDITION_FAILED - delivery acknowledgement on channel" in str(await run.failure())
             settle(run.context.events[0], ACCEPTED)
 
     play(story())
@@ -237,7 +238,7 @@ def test_what_breaks_while_a_message_is_taken_is_our_own_fault() -> None:
                 await run.listens()
                 context.emit = broken  # type: ignore[method-assign]
                 server.publish(b"1")
-                assert await run.failure() == "ours"
+                assert str(await run.failure()) == "ours"
                 assert isinstance(run.task.exception(), ZeroDivisionError)
 
     play(story())
@@ -283,7 +284,7 @@ def test_a_server_that_is_none_is_an_error_that_says_so(words: bytes, closes: bo
         async with saying(words, closes=closes) as endpoint:
             context = FakeContext({PEER: endpoint}, limits=Limits(connect_s=0.2))
             async with running(FOO, context) as run:
-                failure = await run.failure()
+                failure = str(await run.failure())
                 assert failure.startswith(f"{PEER}: ")
                 assert said in failure or ("no answer" in failure and not closes), failure
 
@@ -300,7 +301,7 @@ def test_several_servers_are_tried_in_turn_and_each_one_s_cause_is_told() -> Non
                 assert PEER in context.said[0]
             server.amqp.kill()
             async with running(text, context) as run:
-                failure = await run.failure()
+                failure = str(await run.failure())
                 assert failure.startswith("other:1: no AMQP")
                 assert f"{PEER}: connection refused" in failure
 

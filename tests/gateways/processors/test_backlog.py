@@ -7,13 +7,9 @@ import pytest
 
 from gateways.processors import backlog
 from gateways.source_event import SourceEvent
-from tests.gateways.processors.nats_runs import (
-    FOO,
-    context_for,
-    play,
-    running,
-)
+from tests.gateways.processors.nats_runs import FOO, context_for, running
 from tests.gateways.processors.nats_server import PEER, nats_server
+from tests.gateways.processors.runs import play
 from tests.gateways.processors.surroundings import FakeContext
 
 

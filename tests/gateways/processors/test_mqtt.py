@@ -8,7 +8,7 @@ import pytest
 from gateways.processors import backlog
 from gateways.processors.mqtt_session import Sessions
 from tests.gateways.processors.mqtt_runs import FOO, KEPT, PEER, context_for, mqtt_server, running
-from tests.gateways.processors.nats_runs import play
+from tests.gateways.processors.runs import play
 from tests.gateways.processors.surroundings import ACCEPTED, REFUSED
 
 

@@ -19,7 +19,8 @@ from tests.gateways.processors.mqtt_runs import (
     running,
     speaking,
 )
-from tests.gateways.processors.nats_runs import listener, play, silent
+from tests.gateways.processors.nats_runs import silent
+from tests.gateways.processors.runs import listener, play
 from tests.gateways.processors.surroundings import FakeContext
 
 QUICK = Limits(connect_s=0.3)

@@ -10,18 +10,9 @@ import pytest
 from gateways.limits import Limits
 from gateways.processors.nats import NatsProcessor
 from simulator.virtual_clock import VirtualClock
-from tests.gateways.processors.nats_runs import (
-    FOO,
-    INFO,
-    Run,
-    context_for,
-    failure_at,
-    listener,
-    play,
-    running,
-    speaking,
-)
+from tests.gateways.processors.nats_runs import FOO, INFO, Run, context_for, failure_at, running, speaking
 from tests.gateways.processors.nats_server import PEER, nats_server
+from tests.gateways.processors.runs import listener, play
 from tests.gateways.processors.surroundings import FakeContext
 
 USERS = {"authorization": {"users": [{"user": "me", "password": "hunter2"}]}}
@@ -187,7 +178,7 @@ def test_a_cancelled_run_leaves_no_subscription_and_no_task() -> None:
     async def story() -> None:
         async with nats_server() as server:
             before = asyncio.all_tasks()
-            run = await Run(FOO, context_for(server)).listens()
+            run = await Run(NatsProcessor, FOO, context_for(server)).listens()
             await run.stop()
             assert asyncio.all_tasks() == before
             await server.publish("foo", b"late")
@@ -199,7 +190,7 @@ def test_a_cancelled_run_leaves_no_subscription_and_no_task() -> None:
 def test_what_was_received_before_the_stop_is_handed_on_where_there_is_room_and_else_counted() -> None:
     async def story() -> None:
         async with nats_server() as server:
-            run = await Run(FOO, context_for(server, room=0)).listens()
+            run = await Run(NatsProcessor, FOO, context_for(server, room=0)).listens()
             await server.publish("foo", b"1", b"2", b"3")
             assert await run.processor.caught_up()
             run.context._room = 2
@@ -213,7 +204,7 @@ def test_what_was_received_before_the_stop_is_handed_on_where_there_is_room_and_
 def test_what_the_server_had_accepted_before_the_stop_is_handed_on() -> None:
     async def story() -> None:
         async with nats_server() as server:
-            run = await Run(FOO, context_for(server)).listens()
+            run = await Run(NatsProcessor, FOO, context_for(server)).listens()
             await server.publish("foo", *[b"x"] * 1000)
             await run.stop()
             assert len(run.context.events) == 1000
@@ -230,7 +221,7 @@ def test_a_stop_while_connecting_ends_at_once() -> None:
             assert await reader.read() == b""
 
         async with listener(serve) as endpoint:
-            run = Run(FOO, FakeContext({PEER: endpoint}, limits=Limits(connect_s=3600)))
+            run = Run(NatsProcessor, FOO, FakeContext({PEER: endpoint}, limits=Limits(connect_s=3600)))
             await greeted.wait()
             await run.stop()
             assert run.task.cancelled()
@@ -252,7 +243,7 @@ def test_abort_drops_the_connection_without_a_word() -> None:
 
     async def story() -> None:
         async with listener(serve) as endpoint:
-            run = await Run(FOO, FakeContext({PEER: endpoint})).listens()
+            run = await Run(NatsProcessor, FOO, FakeContext({PEER: endpoint})).listens()
             run.processor.abort()
             await run.stop()
             while not ended:
@@ -294,7 +285,7 @@ def test_virtual_time_stands_still_while_it_connects_and_is_free_while_it_listen
     async def story() -> None:
         clock = VirtualClock(datetime(2018, 10, 7, tzinfo=UTC))
         async with nats_server() as server:
-            run = Run(FOO, context_for(server, clock=clock))
+            run = Run(NatsProcessor, FOO, context_for(server, clock=clock))
             clock.awake(run.task)
             await clock.still()
             assert run.context.said

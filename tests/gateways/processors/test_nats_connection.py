@@ -6,16 +6,9 @@ import pytest
 
 from gateways.errors import AddressRefused, SourceUnavailable
 from gateways.limits import Limits
-from tests.gateways.processors.nats_runs import (
-    FOO,
-    failure_at,
-    listener,
-    play,
-    running,
-    silent,
-    speaking,
-)
+from tests.gateways.processors.nats_runs import FOO, failure_at, running, silent, speaking
 from tests.gateways.processors.nats_server import PEER, nats_server
+from tests.gateways.processors.runs import listener, play
 from tests.gateways.processors.surroundings import FakeContext
 
 

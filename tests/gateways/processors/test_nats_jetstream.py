@@ -8,16 +8,13 @@ import pytest
 
 from gateways.errors import SourceUnavailable
 from gateways.limits import Limits
+from gateways.processors.nats import NatsProcessor
 from gateways.processors.nats_jetstream import ID_NAMESPACE
-from simulator.services.nats_publisher import Access
+from simulator.services.nats_server import Access
 from tests.gateways.processors.nats_orders import ORDERS, TEXT, orders, publish, settle, unacknowledged
-from tests.gateways.processors.nats_runs import (
-    Run,
-    context_for,
-    play,
-    running,
-)
+from tests.gateways.processors.nats_runs import Run, context_for, running
 from tests.gateways.processors.nats_server import PEER, NatsServer, nats_server
+from tests.gateways.processors.runs import play
 from tests.gateways.processors.surroundings import REFUSED
 
 
@@ -245,7 +242,7 @@ def test_what_is_in_flight_is_not_sent_again_however_long_it_takes() -> None:
 def test_an_event_in_flight_at_the_stop_is_acknowledged_when_it_is_settled() -> None:
     async def story() -> None:
         async with orders() as server:
-            run = await Run(TEXT, context_for(server)).listens()
+            run = await Run(NatsProcessor, TEXT, context_for(server)).listens()
             await publish(server, b"1", b"2")
             assert await run.processor.caught_up()
             run.task.cancel()
@@ -266,7 +263,7 @@ def test_an_event_in_flight_at_the_stop_is_acknowledged_when_it_is_settled() -> 
 def test_what_found_no_room_before_the_stop_is_handed_back() -> None:
     async def story() -> None:
         async with orders() as server:
-            run = await Run(TEXT, context_for(server, room=1)).listens()
+            run = await Run(NatsProcessor, TEXT, context_for(server, room=1)).listens()
             await publish(server, b"1", b"2")
             assert await run.processor.caught_up()
             run.task.cancel()
@@ -286,7 +283,7 @@ def test_a_stop_leaves_no_task_and_nobody_who_pulls() -> None:
         async with orders() as server:
             await publish(server, b"1")
             before = asyncio.all_tasks()
-            run = await Run(TEXT, context_for(server)).listens()
+            run = await Run(NatsProcessor, TEXT, context_for(server)).listens()
             await run.stop()
             assert asyncio.all_tasks() == before
             assert (await server.consumer())["num_waiting"] == 0
@@ -297,7 +294,7 @@ def test_a_stop_leaves_no_task_and_nobody_who_pulls() -> None:
 def test_a_crash_settles_nothing_and_the_next_run_gets_it_at_once() -> None:
     async def story() -> None:
         async with orders() as server:
-            run = await Run(TEXT, context_for(server)).listens()
+            run = await Run(NatsProcessor, TEXT, context_for(server)).listens()
             await publish(server, b"1")
             assert await run.processor.caught_up()
             run.processor.abort()

@@ -11,8 +11,9 @@ from gateways.processors.nats_jetstream import DurableConsumer
 from gateways.processors.nats_options import NatsOptions
 from simulator.virtual_clock import VirtualClock
 from tests.gateways.processors.nats_orders import TEXT, orders, publish, settle, unacknowledged
-from tests.gateways.processors.nats_runs import context_for, play, running
+from tests.gateways.processors.nats_runs import context_for, running
 from tests.gateways.processors.nats_server import PEER
+from tests.gateways.processors.runs import play
 from tests.gateways.processors.surroundings import REFUSED, FakeContext
 
 
