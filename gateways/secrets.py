@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gateways.errors import SourceUnavailable
+from gateways.gateway_spec import DEFAULT_NAMESPACE
 from gateways.manifest import ManifestObject, objects_in
 from gateways.options import OptionReader
 from gateways.yaml_nodes import YamlProblem
-
-_DEFAULT_NAMESPACE = "default"
 
 
 class SecretSelector(NamedTuple):
@@ -102,7 +101,7 @@ class FileSecrets:
             secret.name: data_of(secret)
             for path in self._files
             for secret in _secrets_in(path)
-            if (secret.namespace or _DEFAULT_NAMESPACE) == self._namespace
+            if (secret.namespace or DEFAULT_NAMESPACE) == self._namespace
         }
 
 

@@ -104,6 +104,13 @@ class Relay:
                 return False
         return True
 
+    async def heal(self) -> None:
+        """
+        Undo every fault of the line.
+        """
+        self.set_fault(RelayFault())
+        await self.refuse(False)
+
     def disconnect(self) -> None:
         """
         Close every live connection in an orderly way (FIN).

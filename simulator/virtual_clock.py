@@ -271,15 +271,7 @@ class VirtualClock:
         """
         Wait until *goal* is met, or nobody moves time any more.
         """
-        task = _current_task()
-        self._release(task)
-        waiter = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not waiter.done():
-                waiter.set_result(None)
-                self._hold_woken(task)
-
+        waiter, wake = self._asleep()
         goal.wake = wake
         try:
             await waiter
@@ -429,6 +421,20 @@ class VirtualClock:
         if when <= self._elapsed_us():
             await asyncio.sleep(0)
             return
+        waiter, wake = self._asleep()
+        timer = self._at(when, wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def _asleep(self) -> tuple[asyncio.Future[None], Callable[[], None]]:
+        """
+        Whoever asks holds no time from now on.
+
+        Returns:
+            What it is to wait for, and what wakes it, which holds time again.
+        """
         task = _current_task()
         self._release(task)
         waiter = asyncio.get_running_loop().create_future()
@@ -438,11 +444,7 @@ class VirtualClock:
                 waiter.set_result(None)
                 self._hold_woken(task)
 
-        timer = self._at(when, wake)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
+        return waiter, wake
 
     def _hold_woken(self, task: asyncio.Task[Any]) -> None:
         """

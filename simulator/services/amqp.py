@@ -8,7 +8,6 @@ durable and drops the rest, whether the server is stopped or killed.
 from __future__ import annotations
 
 import json
-import ssl
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 
 from pamqp.commands import Basic
 
-from simulator.errors import ServiceUnavailable, SimulatorError
-from simulator.relay import Relay, RelayFault
+from simulator.errors import SimulatorError
+from simulator.relay import Relay
 from simulator.services.amqp_listening import AmqpListening
 from simulator.services.amqp_shape import AmqpPublish, AmqpSetup
-from simulator.services.certificate import Certificate, CertificateUnavailable
+from simulator.services.certificate import Certificate, certified
 from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Message
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
 from simulator.version import VERSION
@@ -52,8 +51,7 @@ class EmbeddedAmqp(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        own = {key: value for key, value in setup.items() if key != "stopped"}
-        self._setup = AmqpSetup.model_validate(own)
+        self._setup = AmqpSetup.model_validate(self.own_setup)
         self._server = AmqpServer(
             VERSION,
             users=self._setup.users or _EVERYBODY,
@@ -87,7 +85,8 @@ class EmbeddedAmqp(Service):
         if self._relay is not None:
             await self._relay.start()
         if self._setup.tls:
-            await self._certify()
+            self._folder = tempfile.TemporaryDirectory(prefix="gatesim-amqp-")
+            self._certificate = await certified(self, Path(self._folder.name))
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -143,8 +142,7 @@ class EmbeddedAmqp(Service):
         """See Service."""
         self._server.loses_acknowledgements = False
         if self._relay is not None:
-            self._relay.set_fault(RelayFault())
-            await self._relay.refuse(False)
+            await self._relay.heal()
         await self._start_server()
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
@@ -190,10 +188,7 @@ class EmbeddedAmqp(Service):
     async def _start_server(self) -> None:
         if self._server.is_running:
             return
-        encryption = None
-        if self._certificate is not None:
-            encryption = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            encryption.load_cert_chain(self._certificate.file, self._certificate.key)
+        encryption = self._certificate.serving() if self._certificate is not None else None
         self._prepare(self.broker)
         # Behind a relay the port may change; without one it is what gateways know.
         self._port = await self._server.start(0 if self._relay is not None else self._port, encryption=encryption)
@@ -226,16 +221,6 @@ class EmbeddedAmqp(Service):
                     broker.bind(binding.exchange, Binding(name, False, binding.routing_key, binding.arguments))
         except Failure as failure:
             raise SimulatorError(f"service {self.name}: the AMQP server refuses: {failure.text}") from failure
-
-    async def _certify(self) -> None:
-        hosts = [peer.rpartition(":")[0] for peer in self.peers] or ["localhost"]
-        self._folder = tempfile.TemporaryDirectory(prefix="gatesim-amqp-")
-        self._certificate = Certificate(Path(self._folder.name), hosts)
-        try:
-            await self._certificate.make()
-        except CertificateUnavailable as error:
-            raise ServiceUnavailable(self.name, self.provider, error.reason, error.how) from error
-        self._certificate.trust()
 
 
 def _message(stimulus: Stimulus, where: Mapping[str, str]) -> Message:

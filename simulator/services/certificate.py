@@ -11,8 +11,12 @@ import asyncio
 import os
 import re
 import shutil
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
+
+from simulator.errors import ServiceUnavailable
+from simulator.services.service import Service
 
 _AUTHORITIES = "SSL_CERT_FILE"
 """Where OpenSSL looks for the authorities that this machine trusts."""
@@ -86,6 +90,14 @@ class Certificate:
         os.environ[_AUTHORITIES] = str(self._authorities)
         self._trusted = True
 
+    def serving(self) -> ssl.SSLContext:
+        """
+        How a server shows it.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file, self.key)
+        return context
+
     def forget(self) -> None:
         """
         Put back what was trusted before. Calling again does nothing.
@@ -97,6 +109,22 @@ class Certificate:
             os.environ[_AUTHORITIES] = self._before
         else:
             os.environ.pop(_AUTHORITIES, None)
+
+
+async def certified(service: Service, folder: Path) -> Certificate:
+    """
+    A certificate in *folder* for every host by which texts mean *service*; it counts as trusted from now on.
+
+    Raises:
+        ServiceUnavailable: None can be made here.
+    """
+    certificate = Certificate(folder, [peer.rpartition(":")[0] for peer in service.peers] or ["localhost"])
+    try:
+        await certificate.make()
+    except CertificateUnavailable as error:
+        raise ServiceUnavailable(service.name, service.provider, error.reason, error.how) from error
+    certificate.trust()
+    return certificate
 
 
 def _alternative_names(hosts: Sequence[str]) -> str:

@@ -5,12 +5,12 @@ Kafka: a cluster of our own in this process, one for each scenario, each broker 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from simulator.errors import SimulatorError
-from simulator.relay import Relay, RelayFault
+from simulator.relay import Relay
 from simulator.services.embedded.kafka.batches import NewRecord, made
 from simulator.services.embedded.kafka.cluster import Broker, Cluster, WrongReply
 from simulator.services.embedded.kafka.errors import code_of
@@ -47,8 +47,7 @@ class EmbeddedKafka(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        own = {key: value for key, value in setup.items() if key != "stopped"}
-        self._setup = KafkaSetup.model_validate(own)
+        self._setup = KafkaSetup.model_validate(self.own_setup)
         self._nodes = range(1, self._setup.brokers + 1)
         self._cluster = Cluster(auto_create=self._setup.auto_create)
         self._cluster.lead_with(self._nodes)
@@ -130,8 +129,8 @@ class EmbeddedKafka(Service):
     async def heal(self) -> None:
         """See Service."""
         self._cluster.wrong_replies.clear()
-        await self._each(lambda relay: relay.set_fault(RelayFault()))
-        await self._each(lambda relay: relay.refuse(False))
+        for relay in self._relays.values():
+            await relay.heal()
         await self._start_brokers()
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
@@ -151,12 +150,6 @@ class EmbeddedKafka(Service):
                 return True
             await asyncio.sleep(0)  # real time: one turn, in which closed connections are noticed
         return False
-
-    async def _each(self, do: Callable[[Relay], Awaitable[None] | None]) -> None:
-        for relay in self._relays.values():
-            done = do(relay)
-            if done is not None:
-                await done
 
     async def _start_brokers(self) -> None:
         if self._running:

@@ -41,8 +41,7 @@ class EmbeddedKubernetes(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        own = {key: value for key, value in setup.items() if key != "stopped"}
-        self._setup = KubernetesSetup.model_validate(own)
+        self._setup = KubernetesSetup.model_validate(self.own_setup)
         self._relay = Relay(self.peers, time) if relayed else None
         self._api = Api(time.now)
         self._listener: Listener | None = None
@@ -115,7 +114,7 @@ class EmbeddedKubernetes(Service):
     async def heal(self) -> None:
         """See Service."""
         if self._relay is not None:
-            await self._relay.refuse(False)
+            await self._relay.heal()
         await self._listen()
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, Access, MqttPublisher
+from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
 from simulator.services.mqtt_shape import MqttSetup
 from simulator.services.mqtt_topics import Listening, concrete, matches, subject_of
 from simulator.services.nats_server import LOOPBACK, SEEN, NatsServer
@@ -43,7 +43,7 @@ class EmbeddedMqtt(NatsServer):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._setup = MqttSetup.model_validate(self._own_setup)
+        self._setup = MqttSetup.model_validate(self.own_setup)
         self._publisher: MqttPublisher | None = None
         self._keeps = False
 
@@ -106,9 +106,7 @@ class EmbeddedMqtt(NatsServer):
         }
 
     async def _serves(self) -> None:
-        user, password = self._own_user
-        certificate = self._certificate.file if self._certificate is not None else None
-        self._publisher = MqttPublisher(Access(LOOPBACK, self._port, user, password, certificate))
+        self._publisher = MqttPublisher(self._access())
 
     async def _leave(self) -> None:
         if self._publisher is not None:

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from simulator.services.nats_server import Access
 from simulator.services.service import Published, Stimulus
 
 if TYPE_CHECKING:
@@ -27,19 +27,6 @@ _OWN_TOPIC = "$gatesim/echo"
 _AT_ONCE = 10_000
 """Messages on their way to the server at a time; their numbers have 16 bits."""
 _GONE = "the connection is closed"
-
-
-class Access(NamedTuple):
-    """
-    How a server is reached.
-    """
-
-    host: str
-    port: int
-    user: str = ""
-    password: str = ""
-    certificate: Path | None = None
-    """What it is known by; None without TLS."""
 
 
 class MqttPublisher:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simulator.errors import SimulatorError
-from simulator.services.nats_publisher import CLIENT_NAME, Access, NatsPublisher, NatsRefused
+from simulator.services.nats_publisher import CLIENT_NAME, NatsPublisher, NatsRefused
 from simulator.services.nats_server import LOOPBACK, NatsServer
 from simulator.services.nats_shape import NatsSetup, NatsStream
 from simulator.services.nats_subjects import Listening, concrete, matches
@@ -34,7 +34,7 @@ class EmbeddedNats(NatsServer):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._setup = NatsSetup.model_validate(self._own_setup)
+        self._setup = NatsSetup.model_validate(self.own_setup)
         self._publisher: NatsPublisher | None = None
 
     async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
@@ -87,12 +87,6 @@ class EmbeddedNats(NatsServer):
 
     def _forget(self) -> None:
         self._publisher = None
-
-    def _access(self) -> Access:
-        user, password = self._own_user
-        if self._certificate is None:
-            return Access(LOOPBACK, self._port, user, password)
-        return Access(LOOPBACK, self._port, user, password, self._certificate.file, self._certificate.host)
 
     async def _make_streams(self, publisher: NatsPublisher) -> None:
         """

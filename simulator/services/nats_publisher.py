@@ -10,9 +10,9 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from simulator.services.nats_server import Access
 from simulator.services.service import Published, Stimulus
 
 if TYPE_CHECKING:
@@ -24,21 +24,6 @@ LIMIT_S = 10.0
 """Real time in which the server, which runs on this machine, answers anything."""
 _NEVER_S = 86_400
 """For limits of the client library that ours replaces."""
-
-
-class Access(NamedTuple):
-    """
-    How a server is reached.
-    """
-
-    host: str
-    port: int
-    user: str = ""
-    password: str = ""
-    certificate: Path | None = None
-    """What it is known by; None without TLS."""
-    name: str = ""
-    """A host name in that certificate."""
 
 
 class NatsRefused(Exception):

@@ -14,11 +14,11 @@ import sysconfig
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from simulator.errors import ServiceUnavailable, SimulatorError
-from simulator.relay import Relay, RelayFault
-from simulator.services.certificate import Certificate, CertificateUnavailable
+from simulator.relay import Relay
+from simulator.services.certificate import Certificate, certified
 from simulator.services.nats_monitor import NatsMonitor
 from simulator.services.process import Exit, LocalProcess, StartFailed
 from simulator.services.service import Service, ServiceTime, SocketAddress
@@ -38,6 +38,21 @@ _STOP_LIMIT_S = 5.0
 _LOG_LINES = 20
 _INFORMATION = "[INF]"
 """How the server marks lines that tell of nothing unusual."""
+
+
+class Access(NamedTuple):
+    """
+    How such a server is reached by ourselves.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    certificate: Path | None = None
+    """What it is known by; None without TLS."""
+    name: str = ""
+    """A host name in that certificate."""
 
 
 class NatsServer(Service):
@@ -65,7 +80,6 @@ class NatsServer(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._own_setup = {key: value for key, value in setup.items() if key != "stopped"}
         self._process = LocalProcess(self.type, died=self._ended)
         self._relay = Relay(self.peers, time) if relayed else None
         self._port = 0
@@ -95,8 +109,8 @@ class NatsServer(Service):
         """See Service."""
         if self._relay is not None:
             await self._relay.start()
-        if self._own_setup.get("tls"):
-            await self._certify()
+        if self.own_setup.get("tls"):
+            self._certificate = await certified(self, self._process.folder)
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -129,8 +143,7 @@ class NatsServer(Service):
     async def heal(self) -> None:
         """See Service."""
         if self._relay is not None:
-            self._relay.set_fault(RelayFault())
-            await self._relay.refuse(False)
+            await self._relay.heal()
         if self._process.pid is None:
             await self._start_server()
 
@@ -146,7 +159,7 @@ class NatsServer(Service):
         """
         User names to passwords; empty lets everybody in.
         """
-        users: Mapping[str, str] = self._own_setup.get("users") or {}
+        users: Mapping[str, str] = self.own_setup.get("users") or {}
         return users
 
     @abstractmethod
@@ -233,6 +246,15 @@ class NatsServer(Service):
             configuration["authorization"] = {"users": users}
         return configuration
 
+    def _access(self) -> Access:
+        """
+        How it is reached while it runs.
+        """
+        access = Access(LOOPBACK, self._port, *self._own_user)
+        if self._certificate is None:
+            return access
+        return access._replace(certificate=self._certificate.file, name=self._certificate.host)
+
     def _tls_files(self) -> dict[str, Any]:
         """
         The `tls` part of a listener's configuration; nothing where there is no TLS.
@@ -240,15 +262,6 @@ class NatsServer(Service):
         if self._certificate is None:
             return {}
         return {"tls": {"cert_file": str(self._certificate.file), "key_file": str(self._certificate.key)}}
-
-    async def _certify(self) -> None:
-        hosts = [peer.rpartition(":")[0] for peer in self.peers] or ["localhost"]
-        self._certificate = Certificate(self._process.folder, hosts)
-        try:
-            await self._certificate.make()
-        except CertificateUnavailable as error:
-            raise ServiceUnavailable(self.name, self.provider, error.reason, error.how) from error
-        self._certificate.trust()
 
 
 def find_nats_server() -> str | None:

@@ -4,15 +4,14 @@ S3 with MinIO's bucket notifications: our own server in this process, behind a r
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from simulator.errors import ServiceUnavailable, SimulatorError
-from simulator.relay import Relay, RelayFault
-from simulator.services.certificate import Certificate, CertificateUnavailable
+from simulator.errors import SimulatorError
+from simulator.relay import Relay
+from simulator.services.certificate import Certificate, certified
 from simulator.services.embedded.s3.errors import S3Error
 from simulator.services.embedded.s3.operations import NAMES
 from simulator.services.embedded.s3.server import S3Server
@@ -44,7 +43,7 @@ class EmbeddedS3(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._setup = S3Setup.model_validate({key: value for key, value in setup.items() if key != "stopped"})
+        self._setup = S3Setup.model_validate(self.own_setup)
         self._server = S3Server(time.now, self._setup.users, listening=self._setup.listening, hook=self._refusal_of)
         self._relay = Relay(self.peers, time) if relayed else None
         self._running = False
@@ -73,7 +72,8 @@ class EmbeddedS3(Service):
         if self._relay is not None:
             await self._relay.start()
         if self._setup.tls:
-            await self._certify()
+            self._folder = TemporaryDirectory(prefix="gatesim-s3-")
+            self._certificate = await certified(self, Path(self._folder.name))
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -122,8 +122,7 @@ class EmbeddedS3(Service):
         """See Service."""
         self._refused.clear()
         if self._relay is not None:
-            self._relay.set_fault(RelayFault())
-            await self._relay.refuse(False)
+            await self._relay.heal()
         await self._start_server()
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
@@ -179,7 +178,8 @@ class EmbeddedS3(Service):
     async def _start_server(self) -> None:
         if self._running:
             return
-        await self._server.start(encryption=self._encryption())
+        encryption = self._certificate.serving() if self._certificate is not None else None
+        await self._server.start(encryption=encryption)
         self._running = True
         if self._relay is not None:
             await self._relay.lead_to((_LOOPBACK, self._server.port))
@@ -194,20 +194,3 @@ class EmbeddedS3(Service):
         await self._server.stop()
         if self._relay is not None:
             self._relay.disconnect()
-
-    async def _certify(self) -> None:
-        self._folder = TemporaryDirectory(prefix="gatesim-s3-")
-        hosts = [peer.rpartition(":")[0] for peer in self.peers] or ["localhost"]
-        self._certificate = Certificate(Path(self._folder.name), hosts)
-        try:
-            await self._certificate.make()
-        except CertificateUnavailable as error:
-            raise ServiceUnavailable(self.name, self.provider, error.reason, error.how) from error
-        self._certificate.trust()
-
-    def _encryption(self) -> ssl.SSLContext | None:
-        if self._certificate is None:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._certificate.file, self._certificate.key)
-        return context

@@ -96,6 +96,8 @@ class Service(ABC):
     ) -> None:
         self.name = name
         self.setup = setup
+        self.own_setup = {key: value for key, value in setup.items() if key != "stopped"}
+        """What of it only this type of service knows."""
         self.peers = tuple(peers)
         self.relayed = relayed
         self.time = time
