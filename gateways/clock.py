@@ -271,6 +271,33 @@ class Wakeup:
             await future
 
 
+async def within(hold: Hold, seconds: float, io: Awaitable[T]) -> T:
+    """
+    Await *io*, which is the work of *hold*, for at most *seconds*.
+
+    Raises:
+        TimeoutError: The limit passed; *io* was cancelled.
+    """
+    task = asyncio.current_task()
+    cancelling = task.cancelling() if task is not None else 0
+    working = asyncio.ensure_future(io)
+    rang = False
+
+    def ring() -> None:
+        nonlocal rang
+        rang = working.cancel()
+
+    alarm = hold.alarm(seconds, ring)
+    try:
+        return await working
+    except asyncio.CancelledError:
+        if rang and (task is None or task.cancelling() <= cancelling):
+            raise TimeoutError(f"no answer within {seconds:g} s") from None
+        raise
+    finally:
+        alarm.cancel()
+
+
 def start(clock: Clock, group: asyncio.TaskGroup, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
     """
     Start *work* in *group*; the new task holds time until it first waits.

@@ -123,19 +123,34 @@ def binary(event: CloudEvent) -> HttpForm:
 
     Source: CloudEvents HTTP binding 1.0.2, section 3.1; percent-encoding of header values, section 3.1.3.2.
     """
-    headers = [("content-type", event.datacontenttype)] if event.datacontenttype else []
-    headers += [
-        ("ce-specversion", "1.0"),
-        ("ce-id", _header_value(event.id)),
-        ("ce-source", _header_value(event.source)),
-        ("ce-type", _header_value(event.type)),
-        ("ce-time", rfc3339(event.time)),
+    headers = [
+        ("content-type", value) if name == "datacontenttype" else (f"ce-{name}", header_value(value))
+        for name, value in attributes_of(event)
     ]
-    if event.subject:
-        headers.append(("ce-subject", _header_value(event.subject)))
-    headers += [(f"ce-{name}", _header_value(value)) for name, value in event.extensions]
     return HttpForm(tuple(headers), event.data)
 
 
-def _header_value(text: str) -> str:
+def attributes_of(event: CloudEvent) -> list[tuple[str, str]]:
+    """
+    The context attributes of *event* by name, as binary modes carry them one by one.
+    """
+    found = [("datacontenttype", event.datacontenttype)] if event.datacontenttype else []
+    found += [
+        ("specversion", "1.0"),
+        ("id", event.id),
+        ("source", event.source),
+        ("type", event.type),
+        ("time", rfc3339(event.time)),
+    ]
+    if event.subject:
+        found.append(("subject", event.subject))
+    return [*found, *event.extensions]
+
+
+def header_value(text: str) -> str:
+    """
+    *text* as the value of a header field that holds printable ASCII alone.
+
+    Source: CloudEvents HTTP binding 1.0.2, section 3.1.3.2.
+    """
     return quote(text, safe=_HEADER_SAFE)

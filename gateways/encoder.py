@@ -60,14 +60,17 @@ class Encoder:
         last = self._last.get(mode)
         if last is not None and last[0] is event:
             return last[1]
-        form = self._form(event, mode)
+        form = self.form(event, mode)
         rest = b"%bIdempotency-Key: %b\r\nContent-Length: %d\r\n\r\n%b" % (
             _fields(form.headers), idempotency_key(event.id).encode(), len(form.body), form.body
         )  # fmt: skip
         self._last[mode] = (event, rest)
         return rest
 
-    def _form(self, event: CloudEvent, mode: ContentMode) -> HttpForm:
+    def form(self, event: CloudEvent, mode: ContentMode) -> HttpForm:
+        """
+        *event* as an HTTP message in that mode.
+        """
         if mode is ContentMode.STRUCTURED:
             return structured(event)
         if mode is ContentMode.BINARY:

@@ -18,8 +18,8 @@ from gateways.chance import Chance
 from gateways.clock import Clock, Wakeup, end, join, start
 from gateways.configmap import Configuration, ConfigurationSource, configurations, diff
 from gateways.control_port import ControlPort
+from gateways.dispatch_mechanism import targets_of
 from gateways.gateway_spec import GatewaySpec
-from gateways.http_sender import HttpTargets
 from gateways.observer import Observer
 from gateways.processor import Shared
 from gateways.registry import processor_for
@@ -47,6 +47,7 @@ class Gateway:
 
     Raises:
         ManifestError: Nobody serves the type.
+        ConfigurationError: What the spec says of a broker to dispatch to cannot be used.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Gateway:
             observer=observer,
             secrets=secrets or KnownSecrets(),
         )
-        self._targets = HttpTargets(spec, clock=clock, addresses=addresses)
+        self._targets = targets_of(spec, clock=clock, addresses=addresses)
         self._running: dict[Configuration, RunningConfiguration] = {}
         self._ending: dict[RunningConfiguration, asyncio.Task[None]] = {}
         self._tasks: dict[RunningConfiguration, asyncio.Task[None]] = {}
@@ -216,7 +217,7 @@ class Gateway:
             self._frame,
             processor_type=self._processor_type,
             shared=self._shared,
-            targets=self._targets.all(),
+            targets=self._targets,
         )
         self._running[entry] = running
         self._tasks[running] = self._start_task(group, running.run(), f"run {entry.key}")

@@ -207,10 +207,18 @@ class SpecSection(Section):
     dispatch_mechanism: str = "HTTP"
     gatesim: GatesimSection = GatesimSection()
 
+    @property
+    def mechanism(self) -> str:
+        """
+        How events are dispatched: `HTTP`, `NATS` or `Kafka`.
+        """
+        return MECHANISMS.get(self.dispatch_mechanism or _HTTP, "")
+
 
 _HTTP = "HTTP"
-_LATER_MECHANISMS = ("NATSGateway", "KafkaGateway", "NATS", "Kafka")
-_LATER_KEYS: tuple[Path, ...] = (("rpcPort",), ("httpServerPort",), ("gatesim", "mapping"), ("gatesim", "dispatch"))
+MECHANISMS = {"HTTP": "HTTP", "NATSGateway": "NATS", "KafkaGateway": "Kafka", "NATS": "NATS", "Kafka": "Kafka"}
+"""What `dispatchMechanism` may be, and what it means."""
+_LATER_KEYS: tuple[Path, ...] = (("rpcPort",), ("httpServerPort",), ("gatesim", "mapping"))
 
 
 def read_spec(raw: Mapping[str, Any], *, require_deploy_spec: bool) -> tuple[SpecSection | None, list[SpecProblem]]:
@@ -255,7 +263,7 @@ def _missing(given: Mapping[str, Any], require_deploy_spec: bool) -> Iterator[Sp
     if mechanism == _HTTP and isinstance(watchers, Mapping) and not {"sensors", "gateways"} & watchers.keys():
         hint = "write `watchers: {sensors: [{name: NAME}]}`, or `watchers: {sensors: []}` for none"
         yield SpecProblem(("watchers",), f"no associated watchers with gateway: {hint}")
-    if isinstance(mechanism, str) and mechanism not in (_HTTP, *_LATER_MECHANISMS):
+    if isinstance(mechanism, str) and mechanism not in MECHANISMS:
         problem = (
             f"unknown gateway type: dispatchMechanism `{mechanism[:40]}` is none of HTTP, NATSGateway, KafkaGateway"
         )
@@ -263,10 +271,6 @@ def _missing(given: Mapping[str, Any], require_deploy_spec: bool) -> Iterator[Sp
 
 
 def _unsupported(given: Mapping[str, Any]) -> Iterator[SpecProblem]:
-    mechanism = given.get("dispatchMechanism")
-    if mechanism in _LATER_MECHANISMS:
-        problem = f"dispatchMechanism `{mechanism}` is not supported yet: write `HTTP`"
-        yield SpecProblem(("dispatchMechanism",), problem)
     for path in _LATER_KEYS:
         holder: Any = given
         for name in path[:-1]:
@@ -278,6 +282,8 @@ def _unsupported(given: Mapping[str, Any]) -> Iterator[SpecProblem]:
 def _contradictions(spec: SpecSection) -> Iterator[SpecProblem]:
     if spec.version and spec.event_version and spec.version != spec.event_version:
         yield SpecProblem(("eventVersion",), "`version` and `eventVersion` are one field and differ: leave one out")
+    if spec.mechanism:
+        yield from _of_mechanism(spec)
     watchers = spec.watchers or WatchersSection()
     kinds: tuple[tuple[str, list[Any]], ...] = (
         ("sensors", watchers.sensors or []),
@@ -290,6 +296,54 @@ def _contradictions(spec: SpecSection) -> Iterator[SpecProblem]:
             if what in seen:
                 yield SpecProblem(("watchers", kind, number), f"`{entry.name}` is there twice in {kind}: leave one out")
             seen.add(what)
+
+
+def _of_mechanism(spec: SpecSection) -> Iterator[SpecProblem]:
+    """
+    What the mechanism needs of `gatesim.dispatch`, and what it has no use for.
+
+    Source: G-PIP-20, G-PIP-21.
+    """
+    path, mechanism, dispatch = ("gatesim", "dispatch"), spec.mechanism, spec.gatesim.dispatch
+    if mechanism == _HTTP:
+        if dispatch is not None:
+            hint = "leave it out, or write `dispatchMechanism: NATSGateway` or `KafkaGateway`"
+            yield SpecProblem(path, f"`{shown(path)}` is for brokers, and events are dispatched by HTTP: {hint}")
+        return
+    if spec.watchers is not None and spec.watchers.gateways:
+        problem = f"gateways are dispatched to by HTTP alone; with {mechanism}, let that gateway listen to the broker"
+        yield SpecProblem(("watchers", "gateways"), problem)
+    given = dispatch or DispatchSection()
+    if not given.url:
+        example = "nats://nats.argo-events:4222" if mechanism == "NATS" else "kafka.argo-events:9092"
+        problem = f"{mechanism} needs to know where it is: write `gatesim: {{dispatch: {{url: {example}}}}}`"
+        yield SpecProblem((*path, "url") if dispatch is not None else (), problem)
+        return
+    if mechanism == "Kafka" and not given.topic:
+        yield SpecProblem(path, "Kafka needs a topic: write `gatesim: {dispatch: {topic: events}}` beside the url")
+    elif mechanism == "NATS" and given.topic is not None:
+        yield SpecProblem((*path, "topic"), "NATS has no topics; the subject is `<gateway>/<configuration>`")
+    elif problem := _of_url(mechanism, given):
+        yield SpecProblem((*path, "url"), problem)
+    if mechanism == "Kafka" and given.jetstream:
+        yield SpecProblem((*path, "jetstream"), "`jetstream` is for NATS: leave it out")
+
+
+def _of_url(mechanism: str, dispatch: DispatchSection) -> str:
+    """
+    Why nothing can be dispatched there; empty where it can.
+    """
+    from gateways.processors.kafka_options import KafkaOptions  # noqa: PLC0415 - only where a broker is named
+    from gateways.processors.nats_options import NatsOptions  # noqa: PLC0415 - as above
+
+    try:
+        if mechanism == "NATS":
+            NatsOptions.of_url(dispatch.url or "")
+        else:
+            KafkaOptions.to_topic(dispatch.url or "", dispatch.topic or "")
+    except ConfigurationError as error:
+        return f"{error}"
+    return ""
 
 
 def shown(path: Path) -> str:

@@ -24,6 +24,21 @@ _OUTSIDE = frozenset({"name", "namespace", "secrets", "transformerConfigMap"})
 """What a mapping says of a gateway beside its spec."""
 
 
+class Dispatch(NamedTuple):
+    """
+    Where events are dispatched to where that is a broker.
+    """
+
+    mechanism: str
+    """`NATS` or `Kafka`."""
+    url: str
+    """As the url of a configuration of that type."""
+    topic: str = ""
+    """Of Kafka."""
+    jetstream: bool = False
+    """Of NATS: accepted is what a stream has stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewaySpec:
     """
@@ -40,6 +55,8 @@ class GatewaySpec:
     image_version: str = "latest"
     watchers: tuple[Watcher, ...] = ()
     """Sensors first, each kind in the order of the resource."""
+    dispatch: Dispatch | None = None
+    """None: over HTTP, to the watchers."""
     envelope: str = "1.0"
     """Of CloudEvents to sensors: `1.0`, or `0.1` as old sensors read it."""
     content_mode: str = "structured"
@@ -229,6 +246,7 @@ def _as_spec(spec: SpecSection, name: str, namespace: str, jitter: float) -> Gat
         config_map=spec.config_map,
         image_version=spec.image_version,
         watchers=tuple(_watchers(spec)),
+        dispatch=_dispatch(spec),
         envelope=options.envelope,
         content_mode=options.content_mode,
         order=options.order,
@@ -237,6 +255,13 @@ def _as_spec(spec: SpecSection, name: str, namespace: str, jitter: float) -> Gat
         transformer_port=options.transformer.port if options.transformer else None,
         control_port=options.control_port,
     )
+
+
+def _dispatch(spec: SpecSection) -> Dispatch | None:
+    section = spec.gatesim.dispatch
+    if spec.mechanism == "HTTP" or section is None:
+        return None
+    return Dispatch(spec.mechanism, section.url or "", section.topic or "", section.jetstream)
 
 
 def _watchers(spec: SpecSection) -> Iterator[Watcher]:

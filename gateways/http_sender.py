@@ -13,7 +13,7 @@ from functools import partial
 from urllib.parse import quote
 
 from gateways.addresses import AddressBook
-from gateways.clock import Clock, Hold
+from gateways.clock import Clock, Hold, within
 from gateways.cloudevent import CloudEvent
 from gateways.encoder import ContentMode, Encoder
 from gateways.errors import AddressRefused
@@ -102,25 +102,12 @@ class _Pool:
     async def _in_time(
         self, connecting: asyncio.Future[tuple[asyncio.Transport, ClientConnection]], hold: Hold
     ) -> tuple[asyncio.Transport, ClientConnection]:
-        task = asyncio.current_task()
-        cancelling = task.cancelling() if task is not None else 0
-        rang = False
-
-        def ring() -> None:
-            nonlocal rang
-            rang = connecting.cancel()
-
-        alarm = hold.alarm(self._connect_s, ring)
         try:
-            return await connecting
+            return await within(hold, self._connect_s, connecting)
         except asyncio.CancelledError:
             if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
                 connecting.result()[1].abort()
-            if rang and (task is None or task.cancelling() <= cancelling):
-                raise TimeoutError(f"no answer within {self._connect_s:g} s") from None
             raise
-        finally:
-            alarm.cancel()
 
     def close(self) -> None:
         """
@@ -188,18 +175,10 @@ class HttpTarget:
         pool.give_back(connection)
         return attempt
 
-    async def close(self) -> None:
-        """See Target."""
-        self._pool.close()
-
-    def abort(self) -> None:
-        """See Target."""
-        self._pool.abort()
-
 
 class HttpTargets:
     """
-    The targets of one gateway.
+    The targets of one gateway. See Targets.
 
     Args:
         spec: Watchers, content mode and limits.
@@ -213,20 +192,12 @@ class HttpTargets:
         self._addresses = addresses
         self._pools: dict[tuple[str, int, bool], _Pool] = {}
 
-    def all(self) -> tuple[HttpTarget, ...]:
-        """
-        A target for each watcher of the Gateway, for one configuration.
-        """
+    def of(self, configuration: str) -> tuple[HttpTarget, ...]:
+        """See Targets: one for each watcher of the Gateway."""
         return self.to(self._spec.watchers)
 
     def to(self, watchers: Iterable[Watcher], *, version: str | None = None) -> tuple[HttpTarget, ...]:
-        """
-        A target for each of *watchers*, for one configuration; they share what is encoded.
-
-        Args:
-            watchers: In this order.
-            version: What the old envelope names as the events' version; by default the Gateway's.
-        """
+        """See Targets: one for each of *watchers*, in this order; they share what is encoded."""
         encoder = Encoder(version=self._spec.version if version is None else version, clock=self._clock)
         limits = self._spec.limits
         return tuple(
@@ -235,16 +206,12 @@ class HttpTargets:
         )
 
     async def close(self) -> None:
-        """
-        Close idle connections now, busy ones when their request ends.
-        """
+        """See Targets: idle connections are closed now, busy ones when their request ends."""
         for pool in self._pools.values():
             pool.close()
 
     def abort(self) -> None:
-        """
-        Drop every connection.
-        """
+        """See Targets."""
         for pool in self._pools.values():
             pool.abort()
 

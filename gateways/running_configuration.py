@@ -25,7 +25,7 @@ from gateways.secrets import KnownSecrets, Secrets
 from gateways.source_event import Certainty, Settlement, SourceEvent
 from gateways.status import Node, Phase, Status
 from gateways.transformer import Transformer
-from gateways.watcher import Target
+from gateways.watcher import Target, Targets
 
 _log = logging.getLogger("gateways")
 
@@ -59,7 +59,7 @@ class RunningConfiguration:
         frame: What it shares with its siblings.
         processor_type: Serves the gateway's type.
         shared: What that type's configurations have in common.
-        targets: One for each watcher.
+        targets: Makes the ways to the watchers.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RunningConfiguration:
         *,
         processor_type: type[Processor],
         shared: Shared | None,
-        targets: Sequence[Target],
+        targets: Targets,
     ) -> None:
         self.entry = configuration
         self.node: Node = frame.status.add(configuration.key, configuration.id, at=frame.clock.now())
@@ -206,6 +206,7 @@ class RunningConfiguration:
         """
         try:
             options = self._type.parse(self.entry.key, self.entry.text)
+            targets = self._targets.of(self.entry.key)
         except ConfigurationError as error:
             self._mark(Phase.ERROR, str(error))
             await self._over.wait()
@@ -217,7 +218,7 @@ class RunningConfiguration:
             return
         while not self._over.is_set:
             try:
-                await self._run_lanes(options)
+                await self._run_lanes(options, targets)
             except* Exception as group:
                 self._crashed(group)
             if not self._over.is_set:
@@ -265,14 +266,14 @@ class RunningConfiguration:
         if self._dispatcher is not None:
             self._dispatcher.close()
 
-    async def _run_lanes(self, options: Any) -> None:
+    async def _run_lanes(self, options: Any, targets: Sequence[Target]) -> None:
         frame = self._frame
         ordered = frame.ordered and not self._type.side_by_side
         try:
             async with asyncio.TaskGroup() as group:
                 dispatcher = self._dispatcher = Dispatcher(
                     self.entry.key,
-                    self._targets,
+                    targets,
                     group=group,
                     clock=frame.clock,
                     chance=frame.chance,

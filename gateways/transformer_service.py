@@ -15,11 +15,11 @@ from gateways.configmap import ConfigurationSource, Data
 from gateways.dispatcher import Dispatcher
 from gateways.errors import ConfigurationError
 from gateways.gateway_spec import GatewaySpec
-from gateways.http_sender import HttpTargets
 from gateways.running_configuration import Frame
 from gateways.source_event import SourceEvent
 from gateways.transformer import Transformer
 from gateways.transformer_port import TransformerPort, TransformerSettings
+from gateways.watcher import Targets
 
 _log = logging.getLogger("gateways")
 
@@ -39,9 +39,7 @@ class TransformerService:
         source: The transformer's ConfigMap; None for none.
     """
 
-    def __init__(
-        self, spec: GatewaySpec, frame: Frame, targets: HttpTargets, source: ConfigurationSource | None
-    ) -> None:
+    def __init__(self, spec: GatewaySpec, frame: Frame, targets: Targets, source: ConfigurationSource | None) -> None:
         self._spec = spec
         self._frame = frame
         self._targets = targets

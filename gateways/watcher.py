@@ -1,11 +1,12 @@
 """
-Watcher: a sensor or another gateway, and how it is reached; Target: the dispatcher's way to one of them.
+Watcher: a sensor or another gateway, and how it is reached; Target: the dispatcher's way to one, or to a broker.
 
 Source: sensors listen at `<name>-sensor-svc:9300/`, gateways at `<name>-gateway-svc`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -85,12 +86,35 @@ class Target(Protocol):
         Every limit goes through *hold*. If cancelled, the request is dropped with its connection.
         """
 
+
+class Targets(Protocol):
+    """
+    Makes the targets of one gateway, by the mechanism that its Gateway names, and owns their connections.
+    """
+
+    def of(self, configuration: str) -> Sequence[Target]:
+        """
+        Everyone whom events of the configuration of that name are dispatched to.
+
+        Raises:
+            ConfigurationError: Nothing can be dispatched under that name.
+        """
+
+    def to(self, watchers: Iterable[Watcher], *, version: str | None = None) -> Sequence[Target]:
+        """
+        The same for events of the transformer's port.
+
+        Args:
+            watchers: Those that its settings name; what is dispatched to a broker reaches whoever listens there.
+            version: What the old envelope names as the events' version; by default the Gateway's.
+        """
+
     async def close(self) -> None:
         """
-        Close idle connections; busy ones when their request ends.
+        Close every connection, when nothing is in flight any more.
         """
 
     def abort(self) -> None:
         """
-        Drop every connection at once.
+        Drop every connection at once, as a crash would.
         """

@@ -1,8 +1,9 @@
 """
-CloudEvents as a watcher receives them: the three HTTP forms read, and each clause checked that a sender must meet.
+CloudEvents as a watcher receives them, over HTTP or a broker: read, and each clause checked that a sender must meet.
 
 Written from the specification; it shares no code with the gateway whose events it judges.
-Source: CloudEvents 1.0.2; JSON event format 1.0.2; HTTP protocol binding 1.0.2; CloudEvents 0.1 for the old envelope.
+Source: CloudEvents 1.0.2; JSON event format 1.0.2; HTTP and Kafka protocol bindings 1.0.2, NATS protocol binding 1.0.3
+(draft); CloudEvents 0.1 for the old envelope.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from json.decoder import JSONDecodeError
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from simulator.services.service import BrokerMessage
 
 _decoder = json.JSONDecoder()
 _NAME = re.compile(r"[a-z0-9]+\Z")
@@ -41,6 +46,8 @@ class ReceivedEvent(NamedTuple):
     """`json`, `text`, `base64`, `body` (binary mode) or `none`."""
     mode: str
     """`structured`, `binary` or `legacy`."""
+    message: Mapping[str, str] = MappingProxyType({})
+    """Where it stood in the broker that it came over: `subject`, or `topic`, `partition` and `key`; empty over HTTP."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -87,7 +94,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> ReceivedEvent:
     if media == _STRUCTURED:
         return _read_structured(body)
     if "ce-specversion" in headers:
-        return _read_binary(headers, body)
+        return _read_binary(headers, body, _HTTP)
     if media == "application/json" and b'"cloudEventsVersion"' in body:
         return _read_legacy(body)
     if media.startswith("application/cloudevents"):
@@ -97,6 +104,49 @@ def read_event(headers: Mapping[str, str], body: bytes) -> ReceivedEvent:
             "HTTP binding 3", f"neither content-type {_STRUCTURED} nor a ce-specversion header; content-type {media!r}"
         )
     )
+
+
+class _Binding(NamedTuple):
+    """
+    How a protocol carries attributes one by one.
+    """
+
+    name: str
+    prefix: str
+    content_type: str
+    """The header that holds `datacontenttype`."""
+    percent_encoded: bool
+
+
+_HTTP = _Binding("HTTP binding", "ce-", "content-type", percent_encoded=True)
+_BROKERS = {
+    "nats": _Binding("NATS binding", "ce-", "ce-datacontenttype", percent_encoded=True),
+    "kafka": _Binding("Kafka binding", "ce_", "content-type", percent_encoded=False),
+}
+
+
+def read_message(broker: str, message: BrokerMessage) -> ReceivedEvent:
+    """
+    The CloudEvent of one message of a broker, in whichever form it comes.
+
+    Args:
+        broker: `nats` or `kafka`.
+
+    Raises:
+        InvalidEvent: There is none, or it cannot be read.
+    """
+    binding, headers = _BROKERS[broker], dict(message.headers)
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == _STRUCTURED or (not headers and b'"specversion"' in message.body):
+        event = _read_structured(message.body)
+    elif f"{binding.prefix}specversion" in headers:
+        event = _read_binary(headers, message.body, binding)
+    elif media == "application/json" and b'"cloudEventsVersion"' in message.body:
+        event = _read_legacy(message.body)
+    else:
+        problem = f"neither content-type {_STRUCTURED} nor {binding.prefix}specversion; content-type {media!r}"
+        raise InvalidEvent(Violation(f"{binding.name} 3", problem))
+    return event._replace(message=dict(message.place))
 
 
 def violations_of(event: ReceivedEvent) -> list[Violation]:
@@ -248,16 +298,17 @@ def _base64(value: Any, name: str) -> bytes:
         raise InvalidEvent(Violation("JSON format 3.1", f"{name} is no base64")) from None
 
 
-def _read_binary(headers: Mapping[str, str], body: bytes) -> ReceivedEvent:
+def _read_binary(headers: Mapping[str, str], body: bytes, binding: _Binding) -> ReceivedEvent:
     attributes = {}
     for name, value in headers.items():
-        if name.startswith("ce-"):
+        if name.startswith(binding.prefix):
             try:
-                attributes[name[3:]] = unquote_to_bytes(value).decode()
+                text = unquote_to_bytes(value).decode() if binding.percent_encoded else value
             except UnicodeDecodeError:
-                raise InvalidEvent(Violation("HTTP binding 3.1.3.2", f"header {name} is not UTF-8")) from None
-    if "content-type" in headers:
-        attributes["datacontenttype"] = headers["content-type"]
+                raise InvalidEvent(Violation(f"{binding.name} 3.1.3.2", f"header {name} is not UTF-8")) from None
+            attributes[name.removeprefix(binding.prefix)] = text
+    if binding.content_type in headers:
+        attributes["datacontenttype"] = headers[binding.content_type]
     return ReceivedEvent(attributes, body, "body" if body else "none", "binary")
 
 

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from simulator.addresses import LOOPBACK, Addresses
+from simulator.broker_watching import BrokerWatching
 from simulator.cloudevents_spec import ReceivedEvent
 from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, ReferenceGateway
 from simulator.http_client import Response
@@ -136,6 +137,7 @@ class Environment:
         self.services: dict[str, Service] = {}
         self.gateways: dict[str, GatewayUnderTest] = {}
         self.sensors: dict[str, RecordingSensor] = {}
+        self.brokers = BrokerWatching(self.heads(), self.services)
         self.configurations: dict[str, dict[str, str]] = {}
         """Gateway to its ConfigMap's data as it stands."""
         self.transformer_settings: dict[str, dict[str, str]] = {}
@@ -345,16 +347,18 @@ class Environment:
         if isinstance(self.clock, RealClock):
             clock = self.clock
             self.ledger.listen(lambda _: clock.nudge())
-        await self._start_services()
+        self._make_services()
         await self._start_sensors()
+        await self._start_services()
         for head in self.scenario.gateways:
             self.addresses.map_gateway(head.name)
             self.configurations[head.name] = dict(head.config_map or {})
             self.transformer_settings[head.name] = dict(head.transformer_config_map or {})
+            await self.brokers.announce(head.name, self.configurations[head.name])
         for head in self.scenario.gateways:
             await self._start_gateway(head)
 
-    async def _start_services(self) -> None:
+    def _make_services(self) -> None:
         touched = set(services_touched(self.scenario.steps))
         for name, setup in self.scenario.services.items():
             service = service_class(setup.type or name)(
@@ -369,6 +373,8 @@ class Environment:
             self._stack.push_async_callback(service.stop)
             for peer in setup.as_:
                 self.addresses.map(peer, _endpoint_of(service))
+
+    async def _start_services(self) -> None:
         async with asyncio.TaskGroup() as group:
             for service in self.services.values():
                 group.create_task(service.start())
@@ -387,15 +393,27 @@ class Environment:
         for head in heads.values():
             if head.watchers is None:
                 continue
+            broker = self.brokers.type_for(head.name)
             for sensor in head.watchers.sensors or ():
+                if broker:
+                    self.brokers.hear(head.name, self._sensor(sensor.name, broker).hear)
+                    continue
                 await self._start_sensor(sensor.name, f"{sensor.name}-sensor-svc:{SENSOR_PORT}")
             for gateway in head.watchers.gateways or ():
                 if gateway.name not in heads:
                     await self._start_sensor(gateway.name, f"{gateway.name}-gateway-svc:{gateway.port}")
 
+    def _sensor(self, name: str, broker: str = "") -> RecordingSensor:
+        """
+        The sensor *name*, made where it is not there yet.
+        """
+        if name not in self.sensors:
+            self.sensors[name] = RecordingSensor(name, self.ledger, self.time, hidden=self._is_fence, broker=broker)
+        return self.sensors[name]
+
     async def _start_sensor(self, name: str, peer: str) -> None:
         if name not in self.sensors:
-            sensor = self.sensors[name] = RecordingSensor(name, self.ledger, self.time, hidden=self._is_fence)
+            sensor = self._sensor(name)
             self._stack.push_async_callback(sensor.stop)
             await sensor.start()
         port = self.sensors[name].port

@@ -26,7 +26,7 @@ Kind = Literal[
     "attempted",   # (gateway, configuration, id, watcher, attempt, certainty, cause); only what was not accepted
     "settled",     # (gateway, configuration, id, accepted, cause)
     "offered",     # (watcher, source, id, answer); only what was not accepted at once
-    "accepted",    # (watcher, attributes, data, data form, mode)
+    "accepted",    # (watcher, attributes, data, data form, mode, place in the broker it came over)
     "invalid",     # (watcher, clauses, excerpt): a request that is no valid CloudEvent
     "status",      # (gateway, configuration, node id, phase or Removed, message)
     "fault",       # (service or watcher, what, on)
@@ -138,7 +138,9 @@ class Ledger:
         """
         Record that *watcher* accepted *event*.
         """
-        number = self.record("accepted", watcher, event.attributes, event.data, event.data_form, event.mode)
+        number = self.record(
+            "accepted", watcher, event.attributes, event.data, event.data_form, event.mode, tuple(event.message.items())
+        )
         watched = self._watched.setdefault(watcher, _Watched())
         watched.numbers.append(number)
         watched.covered.append(0)
@@ -189,10 +191,9 @@ class Ledger:
         for observation in self.observations(since=watched.numbers[index], kinds=_ACCEPTED):
             if observation.facts[0] == watcher:
                 if not (uncovered_only and watched.covered[index]):
-                    name, attributes, data, form, mode = observation.facts
-                    yield AcceptedEvent(
-                        observation.number, observation.at, name, ReceivedEvent(attributes, data, form, mode)
-                    )
+                    name, attributes, data, form, mode, place = observation.facts
+                    event = ReceivedEvent(attributes, data, form, mode, dict(place))
+                    yield AcceptedEvent(observation.number, observation.at, name, event)
                 index += 1
 
     def cover(self, watcher: str, numbers: set[int] | None) -> None:

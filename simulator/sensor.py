@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from simulator.cloudevents_spec import InvalidEvent, ReceivedEvent, read_event, violations_of
+from simulator.cloudevents_spec import InvalidEvent, ReceivedEvent, read_event, read_message, violations_of
+from simulator.errors import SimulatorError
 from simulator.http_server import HttpServer, Request
 from simulator.ledger import Ledger
+from simulator.services.service import BrokerMessage
 
 SocketAddress = tuple[str, int]
 _EXCERPT = 200
@@ -75,12 +77,20 @@ class RecordingSensor:
         ledger: Where it records.
         time: For slow answers and stalls.
         hidden: Tells of an accepted event whether it is a fence, which is not recorded.
+        broker: The type of the broker over which it hears, which accepts in its place; empty: over HTTP.
     """
 
     def __init__(
-        self, name: str, ledger: Ledger, time: SensorTime, *, hidden: Callable[[str, ReceivedEvent], bool]
+        self,
+        name: str,
+        ledger: Ledger,
+        time: SensorTime,
+        *,
+        hidden: Callable[[str, ReceivedEvent], bool],
+        broker: str = "",
     ) -> None:
         self.name = name
+        self._broker = broker
         self._ledger = ledger
         self._time = time
         self._hidden = hidden
@@ -100,9 +110,10 @@ class RecordingSensor:
 
     async def start(self) -> None:
         """
-        Listen.
+        Listen, where it is dispatched to over HTTP.
         """
-        await self._server.start()
+        if not self._broker:
+            await self._server.start()
 
     async def stop(self) -> None:
         """
@@ -110,12 +121,18 @@ class RecordingSensor:
         """
         for offer in (*self._held, *self._waiting):
             offer.forget()
-        await self._server.stop()
+        if not self._broker:
+            await self._server.stop()
 
     def behave(self, behaviour: Behaviour) -> None:
         """
         Answer like this from now on. Requests that are held already stay held until `release`.
+
+        Raises:
+            SimulatorError: It hears over a broker, where it answers nothing.
         """
+        if self._broker and behaviour != Behaviour():
+            raise SimulatorError(f"watcher {self.name} hears over {self._broker}, where nobody asks it for an answer")
         self._behaviour = behaviour
         self._refusals_left = behaviour.refuse_times if behaviour.refuse_times is not None else -1
         self._resets_left = behaviour.reset_times
@@ -129,20 +146,36 @@ class RecordingSensor:
         for offer in held:
             self._accept(offer)
 
+    def hear(self, message: BrokerMessage) -> None:
+        """
+        Record what was dispatched to the broker.
+        """
+        event = self._read(lambda: read_message(self._broker, message), message.body)
+        if event is not None:
+            self._record(event)
+
     def _take(self, request: Request) -> None:
-        self._ledger.offer(self.name)
-        try:
-            event = read_event(request.headers(), request.body)
-            violations = violations_of(event)
-        except InvalidEvent as error:
-            event, violations = None, list(error.violations)
-        if event is None or violations:
-            clauses = "; ".join(f"{v.problem} ({v.clause})" for v in violations)
-            self._ledger.record("invalid", self.name, clauses, request.body[:_EXCERPT])
+        event = self._read(lambda: read_event(request.headers(), request.body), request.body)
         if event is None:
             request.respond(400, b"not a CloudEvent\n")
             return
         self._answer(_Offer(request, event))
+
+    def _read(self, read: Callable[[], ReceivedEvent], body: bytes) -> ReceivedEvent | None:
+        """
+        The event that is offered, and note of every clause that it breaks; None where there is none.
+        """
+        self._ledger.offer(self.name)
+        event: ReceivedEvent | None = None
+        try:
+            event = read()
+            violations = violations_of(event)
+        except InvalidEvent as error:
+            violations = list(error.violations)
+        if violations:
+            clauses = "; ".join(f"{v.problem} ({v.clause})" for v in violations)
+            self._ledger.record("invalid", self.name, clauses, body[:_EXCERPT])
+        return event
 
     def _answer(self, offer: _Offer) -> None:
         behaviour = self._behaviour
@@ -163,7 +196,7 @@ class RecordingSensor:
             offer.cancel = self._time.later(behaviour.slow_s, lambda: self._accept(offer))
         elif self._resets_left:
             self._resets_left -= 1
-            self._record(offer)
+            self._record(offer.event)
             offer.request.reset()
         else:
             self._accept(offer)
@@ -185,14 +218,14 @@ class RecordingSensor:
     def _accept(self, offer: _Offer) -> None:
         self._waiting.discard(offer)
         offer.request.on_gone = None
-        self._record(offer)
+        self._record(offer.event)
         offer.forget()
         body = self._behaviour.answer_body.encode()
         offer.request.respond(200 if body else 202, body)
 
-    def _record(self, offer: _Offer) -> None:
-        if not self._hidden(self.name, offer.event):
-            self._ledger.accept(self.name, offer.event)
+    def _record(self, event: ReceivedEvent) -> None:
+        if not self._hidden(self.name, event):
+            self._ledger.accept(self.name, event)
 
     def _note(self, offer: _Offer, answer: str) -> None:
         self._ledger.record("offered", self.name, *offer.event.key, answer)

@@ -201,6 +201,7 @@ async def _edit_config_map(body: EditConfigMap, environment: Environment) -> Non
         gone = [key for key, text in before.items() if data is not None and data.get(key) != text]
         environment.progress.removed += [Removed(head, key, before[key]) for key in gone]
         environment.configurations[name] = dict(data or {})
+    await environment.brokers.announce(name, data or ())
     await _moving(environment, gateway.configure(data))
 
 

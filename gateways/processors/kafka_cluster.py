@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateways.errors import SourceUnavailable
-from gateways.processor import Context
 from gateways.processors.kafka_connection import KafkaConnection
 from gateways.processors.kafka_library import consumer, metadata
 from gateways.processors.kafka_library import errors as kafka_errors
 from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
+from gateways.processors.servers import Client
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
 LEADER_MOVED = frozenset({5, 6, 74, 75, 76})
@@ -49,7 +49,7 @@ class KafkaCluster:
     One cluster, as one configuration knows it. Connections are made when something is asked and shared by who asks.
     """
 
-    def __init__(self, options: KafkaOptions, context: Context) -> None:
+    def __init__(self, options: KafkaOptions, context: Client) -> None:
         self._options = options
         self._context = context
         self._connections: dict[str, KafkaConnection] = {}

@@ -14,10 +14,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar, cast
 
 from gateways.errors import SourceUnavailable
-from gateways.processor import Context
-from gateways.processors.kafka_library import consumer, metadata
+from gateways.processors.kafka_library import consumer, metadata, producer
 from gateways.processors.kafka_options import KafkaBroker
-from gateways.processors.servers import answered
+from gateways.processors.servers import Client, answered
 
 T = TypeVar("T")
 
@@ -37,6 +36,7 @@ _VERSIONS: dict[str, tuple[Any, int, int]] = {
     "LeaveGroup": (consumer, 0, 2),
     "OffsetCommit": (consumer, 2, 7),
     "OffsetFetch": (consumer, 1, 5),
+    "Produce": (producer, 3, 8),
 }
 """What we ask, where it stands, and in which versions; brokers since 0.11 know the first of each."""
 
@@ -46,7 +46,7 @@ class KafkaConnection(asyncio.Protocol):
     One connection. Its `cause` says why it is lost; empty while it is not.
     """
 
-    def __init__(self, broker: KafkaBroker, context: Context) -> None:
+    def __init__(self, broker: KafkaBroker, context: Client) -> None:
         self.broker = broker
         self.peer = broker.peer
         self.cause = ""

@@ -9,7 +9,8 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # importlib.resources.read_text, in kafka/protocol/schemas
     from kafka import errors
-    from kafka.protocol import consumer, metadata
-    from kafka.record.memory_records import MemoryRecords
+    from kafka.partitioner.default import murmur2
+    from kafka.protocol import consumer, metadata, producer
+    from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-__all__ = ["MemoryRecords", "consumer", "errors", "metadata"]
+__all__ = ["MemoryRecords", "MemoryRecordsBuilder", "consumer", "errors", "metadata", "murmur2", "producer"]

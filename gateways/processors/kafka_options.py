@@ -75,6 +75,16 @@ class KafkaOptions:
                 )
         return cls(brokers, topic, partition, group, _offset_reset(reader, group))
 
+    @classmethod
+    def to_topic(cls, url: str, topic: str) -> KafkaOptions:
+        """
+        For whoever writes alone: brokers as the `url` of a configuration has them, and a topic.
+
+        Raises:
+            ConfigurationError: As `parse`.
+        """
+        return cls(_brokers(url), _checked_topic(topic), partition=0)
+
 
 def _brokers(text: str) -> tuple[KafkaBroker, ...]:
     if not text.strip():
@@ -103,6 +113,10 @@ def _topic(reader: OptionReader, attributes: OptionReader | None) -> str:
     if not topic:
         elsewhere = " under `attributes:`; here it stands at the top level" if reader.has("topic") else ""
         raise ConfigurationError(f"topic must be specified{elsewhere}")
+    return _checked_topic(topic)
+
+
+def _checked_topic(topic: str) -> str:
     if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
         raise ConfigurationError(
             f"topic {topic[:80]!r} must have up to 249 letters, digits, dots, dashes and underscores"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from nats import errors
@@ -17,12 +17,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from gateways.errors import ConfigurationError, SourceUnavailable
-from gateways.processor import Context
 from gateways.processors.credential_files import tls_context
 from gateways.processors.nats_client import NatsClient, Take, cause_of
 from gateways.processors.nats_credentials import Credentials, read_credentials
 from gateways.processors.nats_options import NatsOptions
-from gateways.processors.servers import Server, first_opened
+from gateways.processors.servers import Client, Server, first_opened
 
 T = TypeVar("T")
 
@@ -34,7 +33,13 @@ _AT_FAULT = ("invalid subject", "maximum control line exceeded")
 """What a server says where only another text can help."""
 
 
-async def connect(options: NatsOptions, context: Context, lost: Callable[[], None]) -> NatsConnection:
+class PublishDenied(SourceUnavailable):
+    """
+    The server does not let us publish to that subject; whatever it was, it is nowhere.
+    """
+
+
+async def connect(options: NatsOptions, context: Client, lost: Callable[[], None]) -> NatsConnection:
     """
     Connect to the first of the servers that takes us.
 
@@ -58,7 +63,7 @@ class NatsConnection:
     One connection.
     """
 
-    def __init__(self, server: Server, options: NatsOptions, context: Context, lost: Callable[[], None]) -> None:
+    def __init__(self, server: Server, options: NatsOptions, context: Client, lost: Callable[[], None]) -> None:
         self.peer = server.peer
         self.cause = ""
         """Why the connection is lost; empty while it is not."""
@@ -70,6 +75,8 @@ class NatsConnection:
         self._opening = True
         self._closing = False
         self._tolerated = ""
+        self._delivering: dict[asyncio.Future[Any], str] = {}
+        """What is set once the server has refused to take a message, to its subject in lower case."""
         self._broken_by: Exception | None = None
         self._subscription: Subscription | None = None
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -186,6 +193,41 @@ class NatsConnection:
         except errors.Error as error:
             raise self._lost_by(error) from error
 
+    @property
+    def bytes_max(self) -> int:
+        """
+        How large a message may be, its headers included.
+        """
+        return int(self._client.max_payload)
+
+    async def deliver(self, subject: str, data: bytes, headers: Mapping[str, str], *, stored: bool) -> bytes:
+        """
+        Publish, and return once the server has it; with *stored*, what the stream answers that stores it.
+
+        Raises:
+            PublishDenied: Nobody has it.
+            SourceUnavailable, ConfigurationError: The connection is lost; the server may have it.
+        """
+        denied: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._delivering[denied] = subject.lower()
+        publishing = self._request(subject, data, headers) if stored else self._publish(subject, data, headers)
+        delivering: asyncio.Future[bytes] = self._start(publishing)
+        either: set[asyncio.Future[Any]] = {delivering, denied, self._over}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._delivering[denied]
+        if denied.done():
+            raise PublishDenied(f"{self.peer}: we may not publish to {subject}")
+        if not delivering.done():
+            raise self.failure
+        try:
+            return delivering.result()
+        except errors.NoRespondersError:
+            raise PublishDenied(f"{self.peer}: no stream takes {subject}") from None
+        except errors.Error as error:
+            raise self._lost_by(error) from error
+
     async def until(self, future: asyncio.Future[T]) -> T:
         """
         Await something that the server will say.
@@ -274,8 +316,17 @@ class NatsConnection:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, subject: str, data: bytes) -> bytes:
-        answer: Msg = await self._client.request(subject, data, timeout=_NEVER_S)
+        return await self._request(subject, data, None)
+
+    async def _request(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> bytes:
+        given = dict(headers) if headers else None
+        answer: Msg = await self._client.request(subject, data, timeout=_NEVER_S, headers=given)
         return answer.data
+
+    async def _publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> bytes:
+        await self._client.publish(subject, data, headers=dict(headers))
+        await self._client.flush(_NEVER_S)
+        return b""
 
     async def _answered(self, io: Coroutine[Any, Any, T]) -> T:
         """
@@ -313,6 +364,12 @@ class NatsConnection:
             raise error  # else the library tries again by itself, and again
         if self._tolerated and self._tolerated in str(error).lower():
             self._tolerated = ""
+            return
+        denied = [each for each, subject in self._delivering.items() if f'"{subject}"' in str(error).lower()]
+        for each in denied:
+            if not each.done():
+                each.set_result(None)
+        if denied:
             return
         self._fail(cause_of(error))
 

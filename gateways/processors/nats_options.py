@@ -79,14 +79,36 @@ class NatsOptions:
         Source: R-NATS-4, R-CFG-12.
         """
         reader = OptionReader.from_text(text)
-        urls = [_url(each) for each in each_url(reader.text("url"))]
+        urls = _urls(reader.text("url"))
         subject = _subject(reader)
         queue, jetstream = _queue(reader), _jetstream(reader)
         if queue and jetstream is not None:
             raise ConfigurationError("`queue` and `jetstream` exclude each other: gateways share work by one durable")
-        encrypted = any(url.scheme == "tls" for url in urls) or reader.has("tls")
-        servers = tuple(Server(url.hostname or "", url.port or DEFAULT_PORT, encrypted) for url in urls)
+        servers = _servers(urls, encrypted=reader.has("tls"))
         return cls(servers, subject, queue, _auth(reader, urls), Tls.of(reader), jetstream)
+
+    @classmethod
+    def of_url(cls, url: str) -> NatsOptions:
+        """
+        For whoever publishes alone: servers and credentials as the `url` of a configuration has them.
+
+        Raises:
+            ConfigurationError: As `parse`.
+        """
+        urls = _urls(url)
+        return cls(_servers(urls, encrypted=False), subject="", auth=_auth_of_urls(urls))
+
+
+def _urls(text: str) -> list[SplitResult]:
+    return [_url(each) for each in each_url(text)]
+
+
+def _servers(urls: list[SplitResult], *, encrypted: bool) -> tuple[Server, ...]:
+    """
+    The servers of *urls*; TLS with one of them is TLS with all.
+    """
+    tls = encrypted or any(url.scheme == "tls" for url in urls)
+    return tuple(Server(url.hostname or "", url.port or DEFAULT_PORT, tls) for url in urls)
 
 
 def _url(text: str) -> SplitResult:

@@ -5,13 +5,55 @@ Servers that the urls of a configuration name, and the limit within which each o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from gateways.addresses import AddressBook
+from gateways.clock import Clock
 from gateways.errors import ConfigurationError, GatewayError, SourceUnavailable
-from gateways.processor import Context
+from gateways.limits import Limits
 
 T = TypeVar("T")
+
+
+class Client(Protocol):
+    """
+    Who talks to a server: a configuration's Context, or a Caller.
+    """
+
+    @property
+    def gateway(self) -> str:
+        """Name of the Gateway."""
+
+    @property
+    def configuration(self) -> str:
+        """What of the gateway it is: the key of a configuration, or a word for something else."""
+
+    @property
+    def clock(self) -> Clock:
+        """The only source of time."""
+
+    @property
+    def addresses(self) -> AddressBook:
+        """Where to connect."""
+
+    @property
+    def limits(self) -> Limits:
+        """Every limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """
+    A Client that is no configuration.
+    """
+
+    gateway: str
+    configuration: str
+    clock: Clock
+    addresses: AddressBook
+    limits: Limits
 
 
 class Server(NamedTuple):
@@ -100,27 +142,27 @@ async def first_opened(connections: Iterable[T], opened: Callable[[T], Awaitable
     raise SourceUnavailable("; ".join(causes))
 
 
-async def answered(context: Context, peer: str, io: Awaitable[T]) -> T:
+async def answered(client: Client, peer: str, io: Awaitable[T]) -> T:
     """
     What *io* gives, within the limit for an answer of *peer*.
 
     Raises:
         SourceUnavailable: There is none by then.
     """
-    limit_s = context.limits.connect_s
+    limit_s = client.limits.connect_s
     try:
-        return await context.clock.limit(limit_s, io, peer=peer)
+        return await client.clock.limit(limit_s, io, peer=peer)
     except TimeoutError:
         raise SourceUnavailable(f"{peer}: no answer within {limit_s:g} s") from None
 
 
-async def has_received(context: Context, peer: str, received_all: Awaitable[None]) -> bool:
+async def has_received(client: Client, peer: str, received_all: Awaitable[None]) -> bool:
     """
     Whether *received_all* proves, within the limit, that nothing more of *peer* is to be handed on. Over a connection
     that is lost meanwhile nothing can come.
     """
     try:
-        await context.clock.limit(context.limits.connect_s, received_all, peer=peer)
+        await client.clock.limit(client.limits.connect_s, received_all, peer=peer)
     except TimeoutError:
         return False
     except GatewayError:

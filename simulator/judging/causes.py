@@ -14,6 +14,8 @@ from simulator.verdict import Reason
 _KINDS = frozenset(
     {"published", "requested", "received", "attempted", "offered", "accepted", "invalid", "died", "settled"}
 )
+_BROKERS = frozenset({"NATS", "Kafka"})
+"""What a gateway calls who accepts in place of its watchers, where it dispatches to a broker."""
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ def _walk(ledger: Ledger, watcher: str, since: int, gateways: frozenset[str]) ->
             case "received" if facts[0] in gateways:
                 way.total_received += 1
                 way.received[facts[3]] = f"{facts[0]}/{facts[1]}"
-            case "attempted" if facts[3] == watcher:
+            case "attempted" if facts[3] == watcher or (facts[3] in _BROKERS and facts[0] in gateways):
                 way.received.pop(facts[2], None)
                 way.refused[facts[2]] = f"attempt {facts[4]}: {facts[6]}"
             case "offered" if facts[0] == watcher:

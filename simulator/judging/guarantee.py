@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from simulator.environment import Environment, watcher_names
 from simulator.judging.checkers import Got, Path, Sent, check, judge_findings
 from simulator.ledger import AcceptedEvent
+from simulator.scenario_file.broker_dispatch import broker_of
 from simulator.scenario_file.scenario import Gateway
 from simulator.services.service import Service, Stimulus
 from simulator.services.shapes import service_of
@@ -46,10 +47,19 @@ def _paths(environment: Environment, ordered_per: str | None) -> Iterator[Path]:
         service = environment.service_for(gateway)
         for key, texts in _texts(environment, gateway).items():
             meant = [stimulus for stimulus, hearing in sent if any(hearing(environment, gateway, t) for t in texts)]
+            if broker_of(gateway) is not None:
+                meant = _without_answers(meant)
             for watcher in sorted(watcher_names(gateway) & environment.sensors.keys()):
                 events = by_source[f"{gateway.name}/{key}", watcher]
                 got = [_got(event, ordered_per, service) for event in events]
                 yield Path(f"{gateway.name}/{key} -> {watcher}", meant, got)
+
+
+def _without_answers(meant: list[Sent]) -> list[Sent]:
+    """
+    Where a broker accepts in place of the watchers, a sender may be told before they hear.
+    """
+    return [sent._replace(acknowledged=None) for sent in meant]
 
 
 def _texts(environment: Environment, gateway: Gateway) -> dict[str, list[str]]:

@@ -38,7 +38,8 @@ class Mismatch(NamedTuple):
 
 def match_event(expected: Mapping[str, Any], event: ReceivedEvent) -> list[Mismatch]:
     """
-    Where *event* differs from *expected*: CloudEvents attributes by name, `data`, `base64`, `mode`.
+    Where *event* differs from *expected*: CloudEvents attributes by name, `data`, `base64`, `mode`, and
+    `message`, which is where it stood in a broker.
 
     Returns:
         Empty where it matches.
@@ -52,6 +53,9 @@ def match_event(expected: Mapping[str, Any], event: ReceivedEvent) -> list[Misma
                 found.append(Mismatch("data", f"bytes {_show_base64(wanted)}", _show_bytes(event.data)))
         elif name == "mode":
             found += match_value(wanted, event.mode, "mode")
+        elif name == "message":
+            for key, text in wanted.items():
+                found += _match_attribute(key, text, event.message, "message.")
         else:
             found += _match_attribute(name, wanted, event.attributes)
     return found
@@ -149,16 +153,17 @@ def _parses(read: Any) -> bool:
     return True
 
 
-def _match_attribute(name: str, expected: Any, attributes: Mapping[str, str]) -> list[Mismatch]:
+def _match_attribute(name: str, expected: Any, attributes: Mapping[str, str], within: str = "") -> list[Mismatch]:
+    path = f"{within}{name}"
     if name not in attributes:
-        return [] if _wants_absent(expected) else [Mismatch(name, show(expected), ABSENT)]
+        return [] if _wants_absent(expected) else [Mismatch(path, show(expected), ABSENT)]
     got = attributes[name]
     if name == "time" and not isinstance(expected, Mapping):
         wanted = instant_of(expected)
         return [] if wanted is not None and wanted == instant_of(got) else [Mismatch(name, show(expected), show(got))]
     if isinstance(expected, int | float) and not isinstance(expected, bool):
         expected = str(expected)
-    return match_value(expected, got, name)
+    return match_value(expected, got, path)
 
 
 def instant_of(value: Any) -> datetime | None:

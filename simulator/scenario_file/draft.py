@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from simulator.errors import ScenarioError, ScenarioProblem
+from simulator.scenario_file.broker_dispatch import BrokerDispatch, broker_of
 from simulator.scenario_file.scenario import EditConfigMap, Gateway, Head, LoadedStep, Parallel, Repeat
 from simulator.scenario_file.source_text import SourceText
 from simulator.scenario_file.yaml_source import Path, Tree, parse
@@ -100,6 +101,17 @@ def walk(steps: Iterable[LoadedStep]) -> Iterator[LoadedStep]:
         elif isinstance(step.body, Parallel):
             for branch in step.body.branches:
                 yield from walk(branch)
+
+
+def broker_texts(draft: Draft) -> Iterator[tuple[BrokerDispatch, ConfigText]]:
+    """
+    Every broker that a gateway dispatches to, with the text that names it.
+    """
+    for placed in draft.gateways:
+        broker = broker_of(placed.gateway)
+        if broker is not None and broker.addresses:
+            tree = placed.tree.at(("gatesim", "dispatch", "url"))
+            yield broker, ConfigText(placed.gateway, "", ",".join(broker.addresses), tree)
 
 
 def config_texts(draft: Draft) -> Iterator[ConfigText]:

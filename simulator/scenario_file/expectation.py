@@ -28,7 +28,7 @@ ATTRIBUTES = (
     "operation",
 )
 """What the reference gateway's events carry; others are extensions."""
-EVENT_KEYS = (*ATTRIBUTES, "data", "base64", "mode")
+EVENT_KEYS = (*ATTRIBUTES, "data", "base64", "mode", "message")
 """What an expectation can say of an event, extensions aside."""
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from simulator.requirements import known_ids
+from simulator.scenario_file.broker_dispatch import broker_of
 from simulator.scenario_file.draft import Draft, walk
 from simulator.scenario_file.lint_expectations import lint_expectation
 from simulator.scenario_file.scenario import (
@@ -78,6 +79,7 @@ def _lint_names(draft: Draft, check: Check) -> None:
     Names that must differ: of gateways, and of one gateway's watchers.
     """
     seen: set[str] = set()
+    doors: dict[str, str] = {}
     for placed in draft.gateways:
         here = Check(placed.tree, check.problems, around=placed.path)
         name = placed.gateway.name
@@ -85,14 +87,16 @@ def _lint_names(draft: Draft, check: Check) -> None:
             here.value(("name",), f"two gateways are called `{name}`", "give each a name of its own")
         seen.add(name)
         _lint_watchers(placed.gateway, here)
+        _lint_doors(placed.gateway, doors, here)
 
 
 def _lint_watchers(gateway: Gateway, check: Check) -> None:
     """
-    There are lists of watchers, and no two share a name, save a gateway that is dispatched to at several endpoints.
+    There are lists of watchers, which a broker needs not know, and no two share a name, save a gateway that is
+    dispatched to at several endpoints.
     """
     watchers = gateway.watchers
-    if watchers is None or (watchers.sensors is None and watchers.gateways is None):
+    if broker_of(gateway) is None and (watchers is None or (watchers.sensors is None and watchers.gateways is None)):
         hint = "add `watchers: {sensors: [{name: audit}]}`; an empty list says that nobody watches"
         check.value(("name",), f"gateway `{gateway.name}` has no watchers", hint)
     kinds: dict[str, str] = {}
@@ -101,6 +105,22 @@ def _lint_watchers(gateway: Gateway, check: Check) -> None:
             problem = f"two watchers of `{gateway.name}` are called `{name}`"
             check.value(("watchers", kind, number, "name"), problem, "give each a name of its own")
         kinds[name] = kind
+
+
+def _lint_doors(gateway: Gateway, doors: dict[str, str], check: Check) -> None:
+    """
+    A sensor hears over HTTP or over one type of broker; *doors* has what each was heard of before.
+    """
+    broker = broker_of(gateway)
+    door = broker.service if broker is not None else "http"
+    for kind, number, name in _watchers_of(gateway):
+        if kind == "sensors" and doors.setdefault(name, door) != door:
+            problem = f"watcher `{name}` hears over {doors[name]} already, and here over {door}"
+            check.value(("watchers", kind, number, "name"), problem, "give it another name here")
+    if door == "nats" and not (broker is not None and broker.stored) and "transformer" in (gateway.gatesim or {}):
+        problem = "what comes by the transformer's port can be heard on NATS only where a stream stores it"
+        hint = "write `dispatch: {jetstream: true}`, and give the service a stream that takes it"
+        check.key(("gatesim", "transformer"), problem, hint)
 
 
 def _watchers_of(gateway: Gateway) -> Iterator[tuple[str, int, str]]:
@@ -125,10 +145,14 @@ class _StepNames:
         self.services = list(draft.services)
         self.recorders: dict[str, set[str]] = {}
         """Watchers that record, to the gateways that dispatch to them."""
+        self.brokers: dict[str, str] = {}
+        """Watchers that hear over a broker, to its type."""
         for placed in draft.gateways:
             for kind, _, name in _watchers_of(placed.gateway):
                 if kind == "sensors" or name not in self.gateways:
                     self.recorders.setdefault(name, set()).add(placed.gateway.name)
+                    if (broker := broker_of(placed.gateway)) is not None:
+                        self.brokers[name] = broker.service
         self.pending: dict[str, LoadedStep] = {}
         """`as` of the steps so far."""
         self.later = {named: step for step in walk(draft.steps) if (named := _as_of(step))}
@@ -165,6 +189,9 @@ def _lint_step(step: LoadedStep, draft: Draft, names: _StepNames, check: Check) 
         case WatcherStep():
             _gateway_named(body.gateway, path, names, check)
             _watcher_named(body.name, (*path, "name"), names, check, gateway=body.gateway)
+            if (broker := names.brokers.get(body.name)) is not None:
+                hint = f"break the broker instead: `fault: {{service: {broker}, ...}}`"
+                check.key(path, f"`{body.name}` hears over {broker}, where nobody asks it for an answer", hint)
         case Expect():
             _lint_expect(step, body, draft, names, check)
     if isinstance(body, Signal) and draft.head.clock != "real":

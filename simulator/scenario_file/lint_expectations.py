@@ -17,6 +17,7 @@ from simulator.scenario_file.yaml_source import Path, close_to
 _MODES = ("structured", "binary", "legacy")
 _NAME = re.compile(r"[a-z0-9]+\Z")
 _STATUS_KEYS = ("id", "phase", "message")
+_MESSAGE_KEYS = ("subject", "topic", "partition", "key")
 _NEAR = 0.8
 
 
@@ -51,10 +52,27 @@ def _lint_event(match: Mapping[str, Any], path: Path, check: Check) -> None:
         elif name == "mode":
             if value not in _MODES:
                 check.value(at, "`mode` must be one of " + ", ".join(f"`{mode}`" for mode in _MODES))
+        elif name == "message":
+            _lint_message(value, at, check)
         elif _lint_attribute_name(name, at, check):
             _lint_attribute(name, value, at, check)
     if "data" in match and "base64" in match:
         check.key((*path, "base64"), "`data` excludes `base64`", "both say what the payload is")
+
+
+def _lint_message(value: Any, path: Path, check: Check) -> None:
+    """
+    Where an event stood in the broker that it came over.
+    """
+    if not isinstance(value, dict):
+        hint = "such as `{subject: bus/foo}` of NATS, or `{topic: events, key: bus/foo}` of Kafka"
+        check.value(path, f"`message` must be a mapping, not {kind_of(value)}", hint)
+        return
+    for key, wanted in value.items():
+        if key not in _MESSAGE_KEYS:
+            check.unknown_key((*path, key), _MESSAGE_KEYS)
+        else:
+            _lint_attribute(key, wanted, (*path, key), check)
 
 
 def _lint_attribute_name(name: str, path: Path, check: Check, *, at_value: bool = False) -> bool:

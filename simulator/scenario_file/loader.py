@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from simulator.errors import ScenarioError, SimulatorBug
-from simulator.scenario_file.draft import Draft, PlacedGateway, config_texts
+from simulator.scenario_file.draft import Draft, PlacedGateway, broker_texts, config_texts
 from simulator.scenario_file.fragments import merge_fragments
 from simulator.scenario_file.lint import lint
 from simulator.scenario_file.manifests import gateways_in
@@ -153,7 +153,7 @@ class _Cell:
         steps, complete = self._steps(shapes, value, tree, templated=templated)
         draft = Draft(head, tree, value, gateways, shapes, steps, complete)
         draft.texts = list(config_texts(draft))
-        setups = addressed(services, draft.texts, check)
+        setups = addressed(services, draft.texts, check, broker_texts(draft))
         lint(draft, check, self._declared)
         secrets = secret_texts(draft, check)
         if len(self._problems) > before:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from simulator.errors import ScenarioProblem
+from simulator.scenario_file.broker_dispatch import BrokerDispatch, broker_of
 from simulator.scenario_file.draft import ConfigText
 from simulator.scenario_file.scenario import Gateway, Head, ServiceSetup
 from simulator.scenario_file.wording import Check, keys_of
@@ -29,7 +30,7 @@ class ServiceEntry(NamedTuple):
 
 def services_of(head: Head, gateways: Sequence[Gateway], check: Check) -> dict[str, ServiceEntry]:
     """
-    Every service by name: those that the head names, or the one that a gateway's type implies.
+    Every service by name: those that the head names, or the ones that a gateway's type and dispatch imply.
     """
     found: dict[str, ServiceEntry] = {}
     for name, given in head.services.items():
@@ -42,7 +43,8 @@ def services_of(head: Head, gateways: Sequence[Gateway], check: Check) -> dict[s
         check.shape(shape.setup, setup.setup, ("services", name), more_keys=_COMMON_KEYS)
         found[name] = ServiceEntry(name, setup.model_copy(update={"type": type_name}), shape)
     if not head.services:
-        for type_name in dict.fromkeys(service_of(gateway.type) for gateway in gateways):
+        brokers = [broker.service for gateway in gateways if (broker := broker_of(gateway)) is not None]
+        for type_name in dict.fromkeys([*(service_of(gateway.type) for gateway in gateways), *brokers]):
             shape = SHAPES.get(type_name)
             if shape is not None and shape.runs:
                 found[type_name] = ServiceEntry(type_name, ServiceSetup(type=type_name), shape)
@@ -62,23 +64,30 @@ def _unknown_type(name: str, setup: ServiceSetup, check: Check) -> None:
 
 
 def addressed(
-    services: Mapping[str, ServiceEntry], texts: Iterable[ConfigText], check: Check
+    services: Mapping[str, ServiceEntry],
+    texts: Iterable[ConfigText],
+    check: Check,
+    brokers: Iterable[tuple[BrokerDispatch, ConfigText]] = (),
 ) -> dict[str, ServiceSetup]:
     """
     The services that something is started for, each with every address that means it; what is wrong goes to *check*.
 
     A service without `as` that is the only one of its type stands for every address in texts of that type.
+
+    Args:
+        texts: Of configurations.
+        brokers: What gateways dispatch to, each with the text of its url.
     """
     owners = _owners(services, check)
     catch_all = _catch_alls(services, check)
     found: dict[str, dict[str, None]] = {
         name: dict.fromkeys(address for address, owner in owners.items() if owner == name) for name in services
     }
-    for text in texts:
-        shape = SHAPES.get(service_of(text.gateway.type))
-        if shape is None or not shape.address_key:
-            continue
-        for address in shape.addresses_in(text.parsed):
+    named = [(SHAPES.get(service_of(text.gateway.type)), text) for text in texts]
+    meant = [(shape, shape.addresses_in(text.parsed), text) for shape, text in named if shape is not None]
+    meant += [(SHAPES[broker.service], list(broker.addresses), text) for broker, text in brokers]
+    for shape, addresses, text in meant:
+        for address in addresses:
             if address in owners:
                 continue
             if shape.type in catch_all:

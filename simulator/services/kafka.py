@@ -11,7 +11,7 @@ from typing import Any
 
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
-from simulator.services.embedded.kafka.batches import NewRecord, made
+from simulator.services.embedded.kafka.batches import Batch, NewRecord, made, records_of
 from simulator.services.embedded.kafka.cluster import Broker, Cluster, WrongReply
 from simulator.services.embedded.kafka.errors import code_of
 from simulator.services.embedded.kafka.library import murmur2
@@ -20,7 +20,15 @@ from simulator.services.embedded.kafka.listener import Listener
 from simulator.services.embedded.kafka.protocol import REQUESTS
 from simulator.services.kafka_shape import KafkaSetup
 from simulator.services.kafka_texts import Reading, key_of
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import (
+    BrokerMessage,
+    Dispatching,
+    Published,
+    Service,
+    ServiceTime,
+    SocketAddress,
+    Stimulus,
+)
 from simulator.version import VERSION
 
 _LOOPBACK = "127.0.0.1"
@@ -111,6 +119,19 @@ class EmbeddedKafka(Service):
             for records in _chunks(self._record(each) for each in group):
                 found.partitions[partition].append([made(records)])
         return Published(True)
+
+    def watch(self, dispatch: Dispatching, heard: Callable[[BrokerMessage], None]) -> None:
+        """See Service. What a producer wrote is told as its log takes it."""
+
+        def told(name: str, partition: int, batch: Batch) -> None:
+            if name == dispatch.topic:
+                for record in records_of(batch):
+                    key = (record.key or b"").decode("utf-8", "backslashreplace")
+                    place = (("topic", name), ("partition", str(partition)), ("key", key))
+                    headers = tuple((each.lower(), text.decode()) for each, text in record.headers)
+                    heard(BrokerMessage(place, headers, record.value or b""))
+
+        self._cluster.produced.append(told)
 
     async def fault(self, kind: str, value: Any) -> None:
         """See Service."""

@@ -5,15 +5,28 @@ NATS with JetStream: a nats-server that gateways talk to in its own protocol.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.errors import SimulatorError
 from simulator.services.nats_publisher import CLIENT_NAME, NatsPublisher, NatsRefused
 from simulator.services.nats_server import LOOPBACK, NatsServer
 from simulator.services.nats_shape import NatsSetup, NatsStream
-from simulator.services.nats_subjects import Listening, concrete, matches
-from simulator.services.service import Published, ServiceTime, Stimulus
+from simulator.services.nats_subjects import Listening, concrete, matches, possible
+from simulator.services.nats_watcher import NatsWatcher
+from simulator.services.service import BrokerMessage, Dispatching, Published, ServiceTime, Stimulus
+
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """
+    One watcher of what a gateway dispatches.
+    """
+
+    dispatch: Dispatching
+    heard: Callable[[BrokerMessage], None]
+    subjects: set[str] = field(default_factory=set)
 
 
 class EmbeddedNats(NatsServer):
@@ -36,6 +49,25 @@ class EmbeddedNats(NatsServer):
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
         self._setup = NatsSetup.model_validate(self.own_setup)
         self._publisher: NatsPublisher | None = None
+        self._hearing: list[_Hearing] = []
+        self._watcher: NatsWatcher | None = None
+        self._read: dict[str, int] = {}
+
+    def watch(self, dispatch: Dispatching, heard: Callable[[BrokerMessage], None]) -> None:
+        """See Service."""
+        self._hearing.append(_Hearing(dispatch, heard))
+
+    async def dispatching(self, gateway: str, configurations: Iterable[str]) -> None:
+        """See Service."""
+        for hearing in self._hearing:
+            if hearing.dispatch.gateway == gateway and not hearing.dispatch.stored:
+                hearing.subjects.update(f"{gateway}/{name}" for name in configurations)
+        await self._hear()
+
+    async def delivered(self) -> None:
+        """See Service."""
+        if self._watcher is not None:
+            await self._watcher.heard_all()
 
     async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
         """See Service."""
@@ -80,13 +112,35 @@ class EmbeddedNats(NatsServer):
     async def _serves(self) -> None:
         self._publisher = NatsPublisher(self._access())
         await self._make_streams(self._publisher)
+        if self._hearing:
+            self._watcher = NatsWatcher(self._heard, self._read)
+            await self._watcher.start(self._access())
+            if any(hearing.dispatch.stored for hearing in self._hearing):
+                await self._watcher.follow(self._setup.streams)
+            await self._hear()
+
+    async def _hear(self) -> None:
+        if self._watcher is not None:
+            subjects = {subject for hearing in self._hearing for subject in hearing.subjects}
+            await self._watcher.hear(sorted(filter(possible, subjects)))
+
+    def _heard(self, message: BrokerMessage) -> None:
+        subject = dict(message.place)["subject"]
+        for hearing in self._hearing:
+            if subject.startswith(f"{hearing.dispatch.gateway}/"):
+                hearing.heard(message)
 
     async def _leave(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            await watcher.heard_all()
+            await watcher.close()
         if self._publisher is not None:
             await self._publisher.close()
 
     def _forget(self) -> None:
         self._publisher = None
+        self._watcher = None
 
     async def _make_streams(self, publisher: NatsPublisher) -> None:
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulator.services.nats_server import Access
@@ -104,37 +104,51 @@ class NatsPublisher:
         if self._client is not None and not self._client.is_closed:
             return self._client
         self._streams = None
-        from nats.aio.client import Client  # noqa: PLC0415 - takes a tenth of a second
-
         self._broken = ""
-        access, client = self._access, Client()
+        self._client = await connected(self._access, self._breaks)
+        return self._client
 
-        async def failed(error: Exception) -> None:
-            self._broken = str(error) or type(error).__name__
-            if not client.is_connected:
-                raise error
+    def _breaks(self, cause: str) -> None:
+        self._broken = cause
 
-        async def told() -> None:
-            """The client logs what nobody listens to."""
 
-        context = ssl.create_default_context(cafile=access.certificate) if access.certificate else None
-        await client.connect(
-            f"nats://{access.host}:{access.port}",
-            name=CLIENT_NAME,
-            error_cb=failed,
-            closed_cb=told,
-            disconnected_cb=told,
-            allow_reconnect=False,
-            connect_timeout=_NEVER_S,
-            ping_interval=_NEVER_S,
-            user=access.user or None,
-            password=access.password or None,
-            tls=context,
-            tls_hostname=access.name or None,
-        )
-        _know_of_tls(client)
-        self._client = client
-        return client
+async def connected(access: Access, failed: Callable[[str], None] = lambda _: None) -> Client:
+    """
+    A connection of the simulator's own.
+
+    Args:
+        access: How the server is reached.
+        failed: Told the cause when something goes wrong on it.
+    """
+    from nats.aio.client import Client  # noqa: PLC0415 - takes a tenth of a second
+
+    client = Client()
+
+    async def on_error(error: Exception) -> None:
+        failed(str(error) or type(error).__name__)
+        if not client.is_connected:
+            raise error
+
+    async def told() -> None:
+        """The client logs what nobody listens to."""
+
+    context = ssl.create_default_context(cafile=access.certificate) if access.certificate else None
+    await client.connect(
+        f"nats://{access.host}:{access.port}",
+        name=CLIENT_NAME,
+        error_cb=on_error,
+        closed_cb=told,
+        disconnected_cb=told,
+        allow_reconnect=False,
+        connect_timeout=_NEVER_S,
+        ping_interval=_NEVER_S,
+        user=access.user or None,
+        password=access.password or None,
+        tls=context,
+        tls_hostname=access.name or None,
+    )
+    _know_of_tls(client)
+    return client
 
 
 def _know_of_tls(client: Client) -> None:

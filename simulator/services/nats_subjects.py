@@ -61,3 +61,10 @@ def concrete(pattern: str) -> str:
     A subject that *pattern* covers.
     """
     return ".".join("fence" if token in ("*", ">") else token for token in pattern.split("."))
+
+
+def possible(subject: str) -> bool:
+    """
+    Whether anything can be published to *subject*, and be heard by a subscription to just that.
+    """
+    return all(subject.split(".")) and not {"*", ">"} & set(subject.split("."))

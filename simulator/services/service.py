@@ -8,9 +8,11 @@ a scenario needs it; its shape (keys, addresses, faults), which `lint` needs, is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
+
+from simulator.errors import SimulatorError
 
 SocketAddress = tuple[str, int]
 
@@ -67,6 +69,30 @@ class Published(NamedTuple):
     """The service has it for certain."""
     cause: str = ""
     """Why not; empty when taken."""
+
+
+class Dispatching(NamedTuple):
+    """
+    How a gateway dispatches to a broker.
+    """
+
+    gateway: str
+    topic: str = ""
+    """Of Kafka."""
+    stored: bool = False
+    """Of NATS: to its streams."""
+
+
+class BrokerMessage(NamedTuple):
+    """
+    What a gateway dispatched to a broker.
+    """
+
+    place: tuple[tuple[str, str], ...]
+    """Where it stands there, in the service's own words: (("subject", "gw/foo"),)."""
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case."""
+    body: bytes
 
 
 class Service(ABC):
@@ -163,7 +189,7 @@ class Service(ABC):
     async def delivered(self) -> None:  # noqa: B027 - most services have it on its way once it is published
         """
         Return once everything that it has for those who listen is on its way to them, ahead of whatever they ask for
-        from then on; within a limit of real time.
+        from then on, and those who `watch` have been told; within a limit of real time.
         """
 
     @abstractmethod
@@ -182,6 +208,21 @@ class Service(ABC):
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """
         Whether a configuration with that *text* listens to what *stimulus* is published to.
+        """
+
+    def watch(self, dispatch: Dispatching, heard: Callable[[BrokerMessage], None]) -> None:
+        """
+        Tell *heard* of everything that is so dispatched to this service, in order, also after restarts. Called before
+        `start`; what is there when `delivered` returns has been told.
+
+        Raises:
+            SimulatorError: Nothing is dispatched to a service of this type.
+        """
+        raise SimulatorError(f"service {self.name}: no gateway dispatches to a service of type {self.type}")
+
+    async def dispatching(self, gateway: str, configurations: Iterable[str]) -> None:  # noqa: B027 - most need no names
+        """
+        Told of the names of a gateway's configurations before it knows them itself, where it dispatches here.
         """
 
     def mark_of(self, stimulus: Stimulus) -> bytes:

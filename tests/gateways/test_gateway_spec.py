@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateways.errors import ManifestError
 from gateways.gateway_resource import LimitsSection, RetrySection
-from gateways.gateway_spec import GatewaySpec, Manifests, gateway_from_mapping, load_manifests
+from gateways.gateway_spec import Dispatch, GatewaySpec, Manifests, gateway_from_mapping, load_manifests
 from gateways.limits import Limits, Retry
 from gateways.watcher import gateway, sensor
 
@@ -161,15 +161,61 @@ def test_an_unknown_mechanism_is_an_unknown_gateway_type(load: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "dispatch"),
+    [
+        (
+            "dispatchMechanism: NATSGateway, gatesim: {dispatch: {url: 'nats://n'}}",
+            Dispatch("NATS", "nats://n"),
+        ),
+        (
+            "dispatchMechanism: NATS, gatesim: {dispatch: {url: 'nats://n,tls://m', jetstream: true}}",
+            Dispatch("NATS", "nats://n,tls://m", jetstream=True),
+        ),
+        (
+            "dispatchMechanism: KafkaGateway, gatesim: {dispatch: {url: 'k:9092', topic: events}}",
+            Dispatch("Kafka", "k:9092", "events"),
+        ),
+    ],
+)
+def test_a_broker_to_dispatch_to_is_read_and_needs_no_watchers(load: Any, spec: str, dispatch: Dispatch) -> None:
+    [found] = load(with_spec(f"deploySpec: {{}}, type: nats, version: '1', {spec}")).gateways
+    assert found.dispatch == dispatch
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("dispatchMechanism: NATS", "NATS needs to know where it is: write `gatesim: {dispatch: {url: nats://nats"),
+        ("dispatchMechanism: Kafka", "Kafka needs to know where it is: write `gatesim: {dispatch: {url: kafka.argo"),
+        ("dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1'}}", "Kafka needs a topic"),
+        ("dispatchMechanism: NATS, gatesim: {dispatch: {url: 'http://n'}}", "url must begin with nats:// or tls://"),
+        ("dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1', topic: a/b}}", "topic 'a/b' must have up to"),
+        ("dispatchMechanism: NATS, gatesim: {dispatch: {url: 'n:1', topic: a}}", "NATS has no topics"),
+        (
+            "dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1', topic: a, jetstream: true}}",
+            "`jetstream` is for NATS",
+        ),
+        ("gatesim: {dispatch: {url: 'nats://n'}}", "is for brokers, and events are dispatched by HTTP"),
+        (
+            "dispatchMechanism: NATS, gatesim: {dispatch: {url: 'nats://n'}}, "
+            "watchers: {gateways: [{name: a, port: 1, endpoint: /}]}",
+            "gateways are dispatched to by HTTP alone",
+        ),
+    ],
+)
+def test_what_a_mechanism_needs_and_cannot_use_is_told(load: Any, spec: str, problem: str) -> None:
+    base = "deploySpec: {}, type: nats, version: '1'" if "watchers" in spec else GOOD
+    found = problems(load, with_spec(f"{base}, {spec}"))
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+@pytest.mark.parametrize(
     ("spec", "name"),
     [
-        ("dispatchMechanism: NATSGateway", "dispatchMechanism `NATSGateway`"),
-        ("dispatchMechanism: KafkaGateway", "dispatchMechanism `KafkaGateway`"),
-        ("dispatchMechanism: NATS", "dispatchMechanism `NATS`"),
         ("rpcPort: '9000'", "`spec.rpcPort`"),
         ("httpServerPort: 9001", "`spec.httpServerPort`"),
         ("gatesim: {mapping: aws-s3}", "`spec.gatesim.mapping`"),
-        ("gatesim: {dispatch: {url: 'nats://n:4222'}}", "`spec.gatesim.dispatch`"),
     ],
 )
 def test_what_is_not_served_yet_says_so(load: Any, spec: str, name: str) -> None:

@@ -100,7 +100,7 @@ def test_an_answer_before_the_request_was_sent_whole_counts(loop: str) -> None:
         async with watcher_that(hasty) as port:
             targets = targets_at(port)
             event = EVENT._replace(data=b"x" * 20_000_000, form=DataForm.TEXT)
-            assert await targets.all()[0].attempt(event, SystemHold()) == refused("answered 413")
+            assert await targets.of("foo")[0].attempt(event, SystemHold()) == refused("answered 413")
             targets.abort()
 
     play(story, loop)

@@ -63,7 +63,7 @@ def sent_by(target: Callable[[HttpTargets], HttpTarget], event: CloudEvent = EVE
 
 
 def only(targets: HttpTargets) -> HttpTarget:
-    [target] = targets.all()
+    [target] = targets.of("foo")
     return target
 
 
@@ -123,7 +123,7 @@ def test_an_address_that_leads_nowhere_is_certain() -> None:
 def test_a_name_that_cannot_be_resolved_is_certain(host: str) -> None:
     async def story() -> None:
         spec = GatewaySpec(name="gw", type="webhook", watchers=(Watcher("w", host, 1, "/"),))
-        [target] = HttpTargets(spec, clock=SystemClock(), addresses=DirectAddresses()).all()
+        [target] = HttpTargets(spec, clock=SystemClock(), addresses=DirectAddresses()).of("foo")
         attempt = await target.attempt(EVENT, SystemHold())
         assert attempt.certainty is Certainty.REFUSED
         assert attempt.cause.startswith(f"connect {host}:1: ")
@@ -140,7 +140,7 @@ def test_a_connection_that_does_not_come_about_is_given_up_in_time(monkeypatch: 
         monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
         hold = clock.work("audit-sensor-svc:9300")
         hold.stall()
-        asking = asyncio.create_task(targets_at(1, clock=clock).all()[0].attempt(EVENT, hold))
+        asking = asyncio.create_task(targets_at(1, clock=clock).of("foo")[0].attempt(EVENT, hold))
         asking.add_done_callback(lambda _: hold.close())
         await asyncio.sleep(0)
         await clock.advance(1.9)
@@ -165,7 +165,7 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(is_gateway: bool, limi
             clock = virtual_clock()
             targets = targets_at(port, Watcher("w", "w-svc", 1, "/", is_gateway=is_gateway), clock=clock)
             hold = clock.work("w-svc:1")
-            asking = asyncio.create_task(targets.all()[0].attempt(EVENT, hold))
+            asking = asyncio.create_task(targets.of("foo")[0].attempt(EVENT, hold))
             asking.add_done_callback(lambda _: hold.close())
             await asked.wait()
             hold.stall()
@@ -199,7 +199,7 @@ def test_the_hold_knows_the_socket_before_anything_is_written(loop: str, monkeyp
 
         async with listening(take) as (_, port):
             targets = targets_at(port)
-            await targets.all()[0].attempt(EVENT, Hold())
+            await targets.of("foo")[0].attempt(EVENT, Hold())
             await targets.close()
         assert [who for who, _ in seen] == ["hold", "written", "watcher"]
         assert len({address for _, address in seen}) == 1
@@ -224,7 +224,7 @@ async def senders_of(
         for number in range(count):
             if number and between is not None:
                 await between()
-            assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+            assert await targets.of("foo")[0].attempt(EVENT, SystemHold()) == ACCEPTED
         await targets.close()
     return len(seen)
 
@@ -264,7 +264,7 @@ def test_a_connection_that_its_server_has_done_with_is_never_used_again(after: s
         server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
         targets = targets_at(server.sockets[0].getsockname()[1])
         for number in range(20):
-            assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+            assert await targets.of("foo")[0].attempt(EVENT, SystemHold()) == ACCEPTED
             assert len(connections) == number + 1
             {"a close": connections[-1].close, "a reset": connections[-1].abort}.get(
                 after, lambda: connections[-1].write(b"?")
@@ -288,7 +288,7 @@ def test_a_connection_with_more_answers_than_requests_is_not_used_again(loop: st
         async with watcher_that(eager) as port:
             targets = targets_at(port)
             for number in range(3):
-                assert await targets.all()[0].attempt(EVENT, SystemHold()) == ACCEPTED
+                assert await targets.of("foo")[0].attempt(EVENT, SystemHold()) == ACCEPTED
                 assert connections == number + 1
             await targets.close()
 
@@ -306,7 +306,7 @@ def test_a_cancelled_attempt_drops_its_connection(loop: str) -> None:
             dropped.set()
 
         async with watcher_that(silent) as port:
-            asking = asyncio.create_task(targets_at(port).all()[0].attempt(EVENT, SystemHold()))
+            asking = asyncio.create_task(targets_at(port).of("foo")[0].attempt(EVENT, SystemHold()))
             await asked.wait()
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
@@ -322,7 +322,7 @@ def test_idle_connections_are_bounded() -> None:
         count = IDLE_MAX + 10
         async with listening(waiting.append) as (listener, port):
             targets = targets_at(port)
-            asking = [asyncio.create_task(targets.all()[0].attempt(EVENT, SystemHold())) for _ in range(count)]
+            asking = [asyncio.create_task(targets.of("foo")[0].attempt(EVENT, SystemHold())) for _ in range(count)]
             while len(waiting) < count:
                 await asyncio.sleep(0)
             for request in waiting:
@@ -342,7 +342,7 @@ def test_closing_lets_a_request_end_and_then_closes_its_connection(loop: str) ->
         waiting: list[Request] = []
         async with listening(waiting.append) as (listener, port):
             targets = targets_at(port)
-            asking = asyncio.create_task(targets.all()[0].attempt(EVENT, SystemHold()))
+            asking = asyncio.create_task(targets.of("foo")[0].attempt(EVENT, SystemHold()))
             while not waiting:
                 await asyncio.sleep(0)
             await targets.close()
@@ -400,7 +400,7 @@ def test_tls_verifies_the_name_in_the_text(
         async with watcher_that(says(OK, OK), context) as port:
             targets = targets_at(port, Watcher("audit", host, 9300, "/", tls=True))
             for _ in range(2):
-                attempt = await targets.all()[0].attempt(EVENT, SystemHold())
+                attempt = await targets.of("foo")[0].attempt(EVENT, SystemHold())
                 assert attempt.certainty is (Certainty.REFUSED if cause else Certainty.ACCEPTED)
                 assert cause in attempt.cause
             await targets.close()
@@ -417,7 +417,7 @@ def test_what_speaks_no_tls_is_certain_not_to_have_the_event(loop: str) -> None:
 
         async with watcher_that(plain) as port:
             targets = targets_at(port, Watcher("audit", "audit-sensor-svc", 9300, "/", tls=True))
-            attempt = await targets.all()[0].attempt(EVENT, SystemHold())
+            attempt = await targets.of("foo")[0].attempt(EVENT, SystemHold())
             assert attempt.certainty is Certainty.REFUSED
             assert attempt.cause.startswith("connect audit-sensor-svc:9300: ")
 

@@ -99,7 +99,7 @@ def says(
 async def attempt_at(port: int, **options: Any) -> Attempt:
     targets = targets_at(port, **options)
     try:
-        return await targets.all()[0].attempt(EVENT, SystemHold())
+        return await targets.of("foo")[0].attempt(EVENT, SystemHold())
     finally:
         targets.abort()
 

@@ -18,10 +18,11 @@ from unittest.mock import patch
 
 from pika import BasicProperties
 
-from gateways import dispatcher, gateway, http_intake
+from gateways import dispatcher, gateway, http_intake, kafka_sender, nats_sender
 from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
+from gateways.kafka_sender import KafkaTarget
 from gateways.processors import calendar, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
@@ -37,6 +38,7 @@ from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_session import MqttSession
 from gateways.processors.nats import Subscription
+from gateways.processors.nats_connection import NatsConnection
 from gateways.processors.resource import ResourceProcessor
 from gateways.processors.resource_cluster import ResourceCluster
 from gateways.processors.resource_objects import KnownObjects
@@ -77,6 +79,38 @@ def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Breaks:
 
 
 # Gateways, by what they break.
+
+
+def subject_with_dots(deliver: Any) -> Any:
+    async def broken(self: NatsConnection, subject: str, *rest: Any, **options: Any) -> bytes:
+        answer: bytes = await deliver(self, subject.replace("/", "."), *rest, **options)
+        return answer
+
+    return broken
+
+
+def never_waits_for_a_stream(deliver: Any) -> Any:
+    async def broken(self: NatsConnection, *rest: Any, stored: bool) -> bytes:
+        await deliver(self, *rest, stored=False)
+        return b'{"stream": "x"}'
+
+    return broken
+
+
+def any_subject_will_do(_: Any) -> Any:
+    return lambda subject: ""
+
+
+def errors_are_overlooked(produce: Any) -> Any:
+    async def broken(self: KafkaTarget, *rest: Any) -> int:
+        await produce(self, *rest)
+        return 0
+
+    return broken
+
+
+def without_a_key(records: Any) -> Any:
+    return lambda event, key, message: records(event, None, message)
 
 
 def completed_instead_of_error(mark: Any) -> Any:
@@ -452,6 +486,16 @@ GATEWAYS = (
            "acknowledged-early", replaced(webhook, "answering", answered_at_once)),
     Mutant("a request is answered 200 whatever came of it", "webhook/watchers-that-refuse-to-the-end-make-a-503",
            "wrong-response", replaced(http_intake, "_answer", success_whatever_came)),
+    Mutant("NATS is published to under another subject", "dispatch/over-nats-an-event-goes-to-the-subject-of-its-gateway-and-configuration",
+           "received-not-dispatched", replaced(NatsConnection, "deliver", subject_with_dots)),
+    Mutant("a stream's answer is not waited for", "dispatch/with-jetstream-an-event-that-no-stream-takes-is-refused-and-its-sender-is-told",
+           "wrong-response", replaced(NatsConnection, "deliver", never_waits_for_a_stream)),
+    Mutant("a key with an empty token is published all the same", "dispatch/a-key-that-would-give-an-empty-token-cannot-be-dispatched-over-nats-and-says-so",
+           "wrong-response", replaced(nats_sender, "problem_of", any_subject_will_do)),
+    Mutant("a broker's error counts as accepted", "dispatch/an-event-follows-the-partition-to-its-new-leader",
+           "received-not-dispatched", replaced(KafkaTarget, "_produce", errors_are_overlooked)),
+    Mutant("Kafka gets no key", "dispatch/over-kafka-an-event-goes-to-the-topic-under-its-source-as-key",
+           "accepted-different", replaced(kafka_sender, "_records", without_a_key)),
     Mutant("a refusal is not tried again", "pipeline/of-two-watchers-one-refuses-twice-and-both-get-the-same-event-once",
            "dispatched-not-accepted", replaced(Dispatcher, "wait_s", never_again)),
     Mutant("a redelivery goes to everyone", "webhook/a-retried-request-goes-only-to-the-watcher-that-lacks-it",

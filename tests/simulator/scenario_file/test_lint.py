@@ -221,3 +221,71 @@ def test_real_time_may_be_advanced_and_signalled():
 def test_names_are_not_missed_where_a_step_could_not_be_read():
     found = problems_of(with_steps("- request: {path: x, as: r}\n- expect: {response: {of: r, status: 200}}"))
     assert [problem.problem for problem in found] == ["`path` cannot be `x`"]
+
+
+OVER_NATS = """\
+apiVersion: gatesim/v1
+scenario: x
+gateways:
+  - name: first
+    type: webhook
+    configMap: {foo: "endpoint: /foo"}
+    dispatchMechanism: NATSGateway
+    gatesim: {dispatch: {url: "nats://nats.example:4222"}}
+    watchers: {sensors: [{name: audit}]}
+  - name: second
+    type: webhook
+    configMap: {bar: "endpoint: /in"}
+    watchers: {sensors: [{name: end}]}
+steps:
+  - advance: 1s
+"""
+
+
+def test_a_broker_that_a_gateway_dispatches_to_is_a_service_by_itself():
+    [scenario] = load_text(OVER_NATS)
+    assert {name: setup.as_ for name, setup in scenario.services.items()} == {"nats": ("nats.example:4222",)}
+
+
+def test_a_broker_needs_no_watchers():
+    assert load_text(OVER_NATS.replace("    watchers: {sensors: [{name: audit}]}\n", ""))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem", "hint"),
+    [
+        (
+            "advance: 1s",
+            "watcher: {name: audit, hang: true}",
+            "`audit` hears over nats, where nobody asks it for an answer",
+            "break the broker instead: `fault: {service: nats, ...}`",
+        ),
+        (
+            "name: end",
+            "name: audit",
+            "watcher `audit` hears over nats already, and here over http",
+            "give it another name here",
+        ),
+        (
+            '4222"}}',
+            '4222"}, transformer: {port: 1}}',
+            "what comes by the transformer's port can be heard on NATS only where a stream stores it",
+            "write `dispatch: {jetstream: true}`, and give the service a stream that takes it",
+        ),
+        (
+            "steps:",
+            "services: {nats: {as: [other:4222]}}\nsteps:",
+            "no service stands for `nats.example:4222`",
+            "add it to `as` of service `nats`",
+        ),
+        (
+            "steps:",
+            "services: {amqp: {}}\nsteps:",
+            "no service stands for `nats.example:4222`",
+            "add a service of type `nats` under `services`",
+        ),
+    ],
+)
+def test_what_makes_no_sense_with_a_broker_is_told(old, new, problem, hint):
+    found = problem_of(OVER_NATS.replace(old, new))
+    assert (found.problem, found.hint) == (problem, hint)

@@ -55,6 +55,14 @@ PLACEHOLDERS = "placeholders are `$regex`, `$type`, `$absent`"
         ("base64: 5", 45, "`base64` must be text, not a number", ""),
         ("data: x, base64: eA==", 46, "`data` excludes `base64`", "both say what the payload is"),
         ("mode: binry", 43, "`mode` must be one of `structured`, `binary`, `legacy`", ""),
+        (
+            "message: gw/foo",
+            46,
+            "`message` must be a mapping, not text",
+            "such as `{subject: bus/foo}` of NATS, or `{topic: events, key: bus/foo}` of Kafka",
+        ),
+        ("message: {topc: a}", 47, "unknown key `topc` in `message`", "did you mean `topic`?"),
+        ("message: {topic: [a]}", 54, "`topic` must be text or a placeholder, not a list", "quote it"),
     ],
 )
 @pytest.mark.parametrize("key", ["each", "none"])

@@ -107,6 +107,17 @@ def first_at(batch: Batch, timestamp_ms: int) -> tuple[int, int] | None:
     return None
 
 
+def records_of(batch: Batch) -> list[NewRecord]:
+    """
+    The records of *batch*.
+    """
+    return [
+        NewRecord(record.timestamp, record.key, record.value, tuple(record.headers))
+        for part in MemoryRecords(batch.raw)
+        for record in part
+    ]
+
+
 def made(records: Sequence[NewRecord]) -> Batch:
     """
     One batch of *records*, at least one.

@@ -7,11 +7,12 @@ It outlives its listeners: a broker that is stopped or killed comes back with th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from simulator.services.embedded.kafka.batches import Batch
 from simulator.services.embedded.kafka.errors import (
     INVALID_PARTITIONS,
     INVALID_TOPIC,
@@ -84,6 +85,8 @@ class Cluster:
 
     def __init__(self, *, auto_create: bool = False) -> None:
         self.id = "gatesim"
+        self.produced: list[Callable[[str, int, Batch], None]] = []
+        """Told of each batch that a producer wrote: topic, partition, batch."""
         self.brokers: dict[int, Broker] = {}
         """Those that are up, by number."""
         self.auto_create = auto_create

@@ -46,6 +46,9 @@ def _produced(cluster: Cluster, topic: str, part: Any, caller: Caller, wrong: in
             log = cluster.led(topic, part.index, caller.node)
             batches = list(cut(bytes(part.records or b"")))
             base, start = log.append(batches), log.start
+            for told in cluster.produced:
+                for batch in batches:
+                    told(topic, part.index, batch)
         except Refused as refused:
             error = refused.code
     return producer.ProduceResponse.TopicProduceResponse.PartitionProduceResponse(
