@@ -20,6 +20,7 @@ from simulator.cloudevents_spec import ReceivedEvent
 from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, ReferenceGateway
 from simulator.http_client import Response
 from simulator.ledger import Ledger
+from simulator.providers import Providers
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Fault, Gateway, Heal, LoadedStep, Parallel, Repeat, Restart, Scenario
 from simulator.scenario_time import ScenarioTime
@@ -27,6 +28,7 @@ from simulator.sensor import RecordingSensor
 from simulator.services.registry import service_class
 from simulator.services.service import Service
 from simulator.services.shapes import service_of
+from simulator.step_notes import PLAYED_MAX, Pending, PlayedStep, Progress
 from simulator.virtual_clock import VirtualClock
 
 T = TypeVar("T")
@@ -45,71 +47,11 @@ class PlayOptions:
     timeout_scale: float = 1.0
     real_limit_s: float = 60.0
     """`advance` on a real clock beyond this skips the scenario."""
+    providers: Providers = field(default_factory=Providers)
     build: Builder | None = None
     """Makes the reference gateway; None for the real one."""
     entered: Callable[[Environment], None] | None = None
     """Told of the environment before it comes up, so that somebody can watch it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """
-    A configuration that was taken away, whose silence may have to be proved.
-    """
-
-    gateway: Gateway
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlayedStep:
-    """
-    A step that held.
-    """
-
-    line: int
-    kind: str
-    at_s: float
-    """Scenario time since the start."""
-    text: str
-    """The proof it used; empty for none."""
-
-
-PLAYED_MAX = 1_000
-"""Steps that are reported one by one; a `repeat` may take many more."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """
-    A request whose answer may be waited for.
-    """
-
-    number: int
-    """Of the stimulus."""
-    sent_at: float
-    task: asyncio.Task[Response]
-    answered_at: float | None = None
-
-
-@dataclass(slots=True)
-class Progress:
-    """
-    What steps note for those that come after.
-    """
-
-    stimuli: int = 0
-    last_stimulus_s: float = 0.0
-    looked_at: dict[str, int] = field(default_factory=dict)
-    """Watcher to the ledger's length when an expectation on it last held."""
-    offered_at: dict[str, int] = field(default_factory=dict)
-    pending: dict[str, Pending] = field(default_factory=dict)
-    latest: Pending | None = None
-    removed: list[Removed] = field(default_factory=list)
-    fences: set[str] = field(default_factory=set)
-    arrived_fences: set[tuple[str, str]] = field(default_factory=set)
-    """Source and mark."""
 
 
 class Environment:
@@ -361,7 +303,9 @@ class Environment:
     def _make_services(self) -> None:
         touched = set(services_touched(self.scenario.steps))
         for name, setup in self.scenario.services.items():
-            service = service_class(setup.type or name)(
+            type_name = setup.type or name
+            provider = self.options.providers.of(name, type_name, setup.provider)
+            service = service_class(type_name, provider)(
                 name,
                 {**setup.setup, "stopped": setup.stopped},
                 peers=setup.as_,

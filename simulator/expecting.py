@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulator.environment import Environment, Pending
+from simulator.environment import Environment
 from simulator.http_client import Response
 from simulator.judging.causes import why_missing
 from simulator.judging.judgement import Judgement, describe, judge_events, judge_same
@@ -19,6 +19,7 @@ from simulator.proofs import prove_quiet
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Expect, ResponseMatch
 from simulator.services.service import Stimulus
+from simulator.step_notes import Pending
 
 RESPONSE_LIMIT_S = 60.0
 """An answer is waited for so long in scenario time, unless `within` says otherwise."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from simulator.environment import Environment, Removed
+from simulator.environment import Environment
 from simulator.gateway_under_test import CaughtUp
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Gateway
+from simulator.step_notes import Removed
 
 REAL_WINDOW_S = 0.3
 """Printed with the proof: a window proves little, so it is the last resort."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from simulator.environment import Environment, PlayedStep, PlayOptions
+from simulator.environment import Environment, PlayOptions
 from simulator.errors import ServiceUnavailable, SimulatorError, TimeStuck
 from simulator.gateway_log import GatewayLog
 from simulator.judging.guarantee import judge_guarantee
@@ -21,6 +21,7 @@ from simulator.ledger import AcceptedEvent
 from simulator.outcomes import StepEnded, StepFailed, StepInconclusive, StepSkipped
 from simulator.real_clock import RealClock
 from simulator.scenario_file.scenario import Scenario
+from simulator.step_notes import PlayedStep
 from simulator.steps import take_steps
 from simulator.verdict import NO_REASON, Reason, Verdict
 

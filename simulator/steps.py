@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.environment import Environment, Pending, Removed
+from simulator.environment import Environment
 from simulator.expecting import take_expect
 from simulator.http_client import Response, send
 from simulator.outcomes import StepEnded, StepFailed, StepSkipped
@@ -35,6 +35,7 @@ from simulator.scenario_file.step import SERVICE_STEPS
 from simulator.sensor import Behaviour
 from simulator.services.service import Published, Service, Stimulus
 from simulator.services.webhook import ports_of
+from simulator.step_notes import Pending, Removed
 
 REQUEST_LIMIT_S = 60.0
 """A request without `as` is answered within this much scenario time."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from simulator.commands.options import Options, find_config
 from simulator.errors import ScenarioProblem, SimulatorError
+from simulator.providers import Providers
 
 if TYPE_CHECKING:
     from simulator.suite.discovery import Found
@@ -96,7 +97,7 @@ def choose(options: Options, declared: tuple[str, ...], record: RunRecord) -> Fo
         tags=options.get("tags", ""),
         shard=options.get("shard"),
         last_failed=options.get("last-failed", False),
-        providers=frozenset(options.get("provider", ("embedded",))),
+        providers=Providers(options.get("provider", ())).names,
     )
     return discover(wanted, load=lambda path: load_file(path, declared=declared), record=record)
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from simulator.errors import SimulatorError
+from simulator.providers import PROVIDERS
 from simulator.scenario_file.durations import DurationError, parse_duration
 from simulator.suite.discovery import Shard
 
 CONFIG_FILES = ("gatesim.toml", "pyproject.toml")
-PROVIDERS = ("embedded", "local", "container", "external")
+_LATER_PROVIDERS = ("container", "external")
 TARGETS_LATER = ("python", "grpc", "grpc+command", "http", "http+command", "command", "container", "remote", "cluster")
 KEEP_ENV = ("on-failure", "always", "never")
 
@@ -81,9 +82,9 @@ def _provider(text: str) -> str:
     provider = text.rpartition("=")[2]
     if provider not in PROVIDERS:
         raise ValueError(f"`{provider}` is no provider; there are {', '.join(PROVIDERS)}")
-    if provider != "embedded":
-        raise ValueError(f"provider `{provider}` is not supported yet; there is embedded")
-    return provider
+    if provider in _LATER_PROVIDERS:
+        raise ValueError(f"provider `{provider}` is not supported yet; there are embedded and local")
+    return text
 
 
 def _target(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import TextIO
 from simulator.commands.cli import add_selection, choose, complain, declared_ids, options_of
 from simulator.commands.options import Options
 from simulator.errors import SimulatorError
+from simulator.providers import Providers
 from simulator.reports.console import NORMAL, QUIET, VERBOSE, Console
 from simulator.reports.formats import ReportTarget, open_report, parse_report
 from simulator.reports.output import OutputError
@@ -129,6 +130,7 @@ def suite_options_of(options: Options, declared: tuple[str, ...] = ()) -> SuiteO
         timeout_scale=options.get("timeout-scale", 1.0),
         real_limit_s=options.get("real-limit", 60.0),
         retries=options.get("retries", 0),
+        providers=options.get("provider", ()),
     )
     return SuiteOptions(
         player=player,
@@ -137,7 +139,7 @@ def suite_options_of(options: Options, declared: tuple[str, ...] = ()) -> SuiteO
         repeat=options.get("repeat"),
         until_fail=options.get("until-fail", False),
         fail_on_skip=options.get("fail-on-skip", False),
-        provider=options.get("provider", ("embedded",))[-1],
+        provider=str(Providers(options.get("provider", ()))),
         target=options.get("target", "reference"),
         declared=declared,
     )

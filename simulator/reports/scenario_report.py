@@ -20,9 +20,9 @@ from simulator.suite.identity import node_id, public_name, reproduce
 from simulator.verdict import Verdict
 
 if TYPE_CHECKING:
-    from simulator.environment import PlayedStep
     from simulator.ledger import AcceptedEvent
     from simulator.runner import ScenarioResult
+    from simulator.step_notes import PlayedStep
 
 EXCERPT_BYTES = 4_096
 """A longer payload is reported by its beginning and its size."""

@@ -13,7 +13,7 @@ import re
 import shutil
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -21,6 +21,8 @@ from typing import NamedTuple, cast
 
 LOG_LINES = 200
 """Lines of the child's log that are kept."""
+_PROBE_S, _PROBE_S_MAX = 0.005, 0.05
+"""Between two questions whether a server answers: the first wait, and the longest."""
 _LINE_BYTES_MAX = 2_000
 """Of one line; the rest of it is left out."""
 _GUARDIAN = """
@@ -100,15 +102,23 @@ class LocalProcess:
         return self._child.log_tail() if self._child is not None else ""
 
     async def start(
-        self, command: Sequence[str], seen: Mapping[str, re.Pattern[str]], limit_s: float
+        self,
+        command: Sequence[str],
+        seen: Mapping[str, re.Pattern[str]],
+        limit_s: float,
+        *,
+        environ: Mapping[str, str] | None = None,
+        answers: Callable[[], Awaitable[bool]] | None = None,
     ) -> dict[str, str]:
         """
         Start *command* in the folder.
 
         Args:
             command: The program and its arguments.
-            seen: The child is ready once a line of its log has matched each of these.
+            seen: The child is ready once a line of its log has matched each of these...
             limit_s: Of real time.
+            environ: Its environment; ours where it is left out.
+            answers: ...and this says that it answers in its own protocol; asked again and again.
 
         Returns:
             For each of *seen* the first group of its match, or the whole match where it has none.
@@ -128,6 +138,7 @@ class LocalProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                env=environ,
                 start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we then stop our children in order
             )
         except OSError as error:
@@ -137,7 +148,10 @@ class LocalProcess:
         guardian.watch(child.pid)
         try:
             async with asyncio.timeout(limit_s):
-                return await child.ready
+                found = await child.ready
+                if answers is not None:
+                    await self._until(answers, child)
+                return found
         except TimeoutError:
             cause = f"{self.name} was not ready within {limit_s:g} s"
         except EOFError:
@@ -207,6 +221,20 @@ class LocalProcess:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    async def _until(self, answers: Callable[[], Awaitable[bool]], child: _Child) -> None:
+        """
+        Ask *answers* until it says yes; there is nothing else by which a server tells that it serves.
+
+        Raises:
+            EOFError: The child ended.
+        """
+        wait_s = _PROBE_S
+        while not await answers():
+            if child.exit is not None:
+                raise EOFError
+            await asyncio.sleep(wait_s)  # real time: until it is asked again
+            wait_s = min(wait_s * 1.3, _PROBE_S_MAX)
+
     async def _guard(self) -> _Guardian:
         _, guardian = await asyncio.get_running_loop().subprocess_exec(
             _Guardian,
@@ -239,6 +267,8 @@ class _Child(asyncio.SubprocessProtocol):
         self._over = asyncio.Event()
         self._wanted = dict(seen)
         self._found: dict[str, str] = {}
+        if not seen:
+            self.ready.set_result(self._found)
         self._guardian = guardian
         self._ended = ended
         self._lines: deque[str] = deque(maxlen=LOG_LINES)

@@ -8,35 +8,49 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from simulator.errors import ServiceUnavailable
+from simulator.providers import EMBEDDED
 from simulator.services.service import Service
 
-BUILT_IN = {
-    "amqp": "simulator.services.amqp:EmbeddedAmqp",
-    "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
-    "kafka": "simulator.services.kafka:EmbeddedKafka",
-    "mqtt": "simulator.services.mqtt:EmbeddedMqtt",
-    "nats": "simulator.services.nats:EmbeddedNats",
-    "s3": "simulator.services.s3:EmbeddedS3",
+BUILT_IN: dict[str, dict[str, str]] = {
+    "embedded": {
+        "amqp": "simulator.services.amqp:EmbeddedAmqp",
+        "kafka": "simulator.services.kafka:EmbeddedKafka",
+        "kubernetes": "simulator.services.kubernetes:EmbeddedKubernetes",
+        "mqtt": "simulator.services.mqtt:EmbeddedMqtt",
+        "nats": "simulator.services.nats:EmbeddedNats",
+        "s3": "simulator.services.s3:EmbeddedS3",
+    },
+    "local": {
+        "nats": "simulator.services.local.nats:LocalNats",
+    },
 }
+"""By provider and type."""
 
 ENTRY_POINT_GROUP = "gatesim.services"
-"""A distribution announces its own services here: the name is the type, the value `module:class`."""
+"""
+A distribution announces its own services here: the name is the type, the value `module:class`. They serve whatever the
+provider, and say which they are.
+"""
 
 
-def service_class(type_name: str) -> type[Service]:
+def service_class(type_name: str, provider: str = EMBEDDED) -> type[Service]:
     """
-    The service class of *type_name*.
+    The service class of *type_name* on *provider*.
 
     Raises:
-        ServiceUnavailable: Nobody serves that type.
+        ServiceUnavailable: Nobody serves that type there.
     """
-    if type_name in BUILT_IN:
-        module, _, name = BUILT_IN[type_name].partition(":")
+    built_in = BUILT_IN.get(provider, {})
+    if type_name in built_in:
+        module, _, name = built_in[type_name].partition(":")
         found: type[Service] = getattr(import_module(module), name)
         return found
     announced = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    if type_name not in announced:
-        known = ", ".join(sorted({*BUILT_IN, *announced}))
-        raise ServiceUnavailable(type_name, "embedded", "there is no service of that type", f"there are {known}")
-    loaded: type[Service] = announced[type_name].load()
-    return loaded
+    if type_name in announced:
+        loaded: type[Service] = announced[type_name].load()
+        return loaded
+    if type_name in BUILT_IN[EMBEDDED]:
+        there = ", ".join(name for name, types in BUILT_IN.items() if type_name in types)
+        raise ServiceUnavailable(type_name, provider, "this provider does not serve it", f"it comes from {there}")
+    known = ", ".join(sorted({*BUILT_IN[EMBEDDED], *announced}))
+    raise ServiceUnavailable(type_name, provider, "there is no service of that type", f"there are {known}")

@@ -312,11 +312,8 @@ def lacks(scenario: Scenario, providers: Collection[str]) -> str:
     system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
     if requires is not None and requires.platform is not None and requires.platform != system:
         return f"requires platform {requires.platform}"
-    asked = [setup.provider for setup in scenario.services.values()]
-    if requires is not None:
-        asked.append(requires.provider)
-    missing = next((provider for provider in asked if provider is not None and provider not in providers), None)
-    return f"requires provider {missing}" if missing is not None else ""
+    wanted = requires.provider if requires is not None else None
+    return f"requires provider {wanted}" if wanted is not None and wanted not in providers else ""
 
 
 def _keep_failed(narrowing: _Narrowing, record: RunRecord) -> tuple[str, ...]:

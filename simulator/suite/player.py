@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SimulatorBug
+from simulator.providers import Providers
 from simulator.reports.report import ScenarioReport
 from simulator.reports.scenario_report import report_of, report_of_nothing
 from simulator.scenario_file.scenario import Scenario
@@ -45,6 +46,8 @@ class PlayerOptions:
     real_limit_s: float = 60.0
     retries: int = 0
     """A scenario that does not pass is played so many times more."""
+    providers: Sequence[str] = ()
+    """See Providers.told."""
 
 
 def seed_of(scenario: Scenario, options: PlayerOptions, round_number: int) -> int:
@@ -126,7 +129,10 @@ class Player:
         from simulator.runner import loop_factory, play  # noqa: PLC0415 - as above
 
         options = PlayOptions(
-            seed=seed, timeout_scale=self._options.timeout_scale, real_limit_s=self._options.real_limit_s
+            seed=seed,
+            timeout_scale=self._options.timeout_scale,
+            real_limit_s=self._options.real_limit_s,
+            providers=Providers(tuple(self._options.providers)),
         )
         sockets = open_sockets() if _DEBUG else frozenset()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -194,11 +200,15 @@ class _Pulse:
 
 def open_sockets() -> frozenset[str]:
     """
-    The sockets that this process has open, where the system tells.
+    The sockets that this process has open, where the system tells; without those that are to last as long as it does.
     """
     found = set()
+    lease = sys.modules.get("simulator.keeping.lease")
+    lasting = lease.anchors() if lease is not None else frozenset()
     try:
         for name in os.listdir("/proc/self/fd"):
+            if int(name) in lasting:
+                continue
             try:
                 target = os.readlink(f"/proc/self/fd/{name}")
             except OSError:

@@ -16,6 +16,7 @@ import pytest
 from simulator.commands.cli import declared_ids
 from simulator.commands.options import Config, OptionError, Options, find_config
 from simulator.errors import ScenarioError
+from simulator.providers import Providers
 
 if TYPE_CHECKING:
     from simulator.environment import PlayOptions
@@ -48,7 +49,7 @@ class PytestOptions:
     timeout_scale: float
     real_limit_s: float
     retries: int
-    providers: tuple[str, ...]
+    providers: Providers
     declared: tuple[str, ...]
     """Ids of the requirements that the project declares."""
     fail_on_skip: bool
@@ -60,7 +61,7 @@ class PytestOptions:
         """
         from simulator.suite.player import PlayerOptions  # noqa: PLC0415 - collection plays nothing
 
-        return PlayerOptions(self.seed, self.timeout_scale, self.real_limit_s, self.retries)
+        return PlayerOptions(self.seed, self.timeout_scale, self.real_limit_s, self.retries, self.providers.told)
 
     @property
     def play_options(self) -> PlayOptions:
@@ -69,7 +70,12 @@ class PytestOptions:
         """
         from simulator.environment import PlayOptions  # noqa: PLC0415 - as above
 
-        return PlayOptions(seed=self.seed or 0, timeout_scale=self.timeout_scale, real_limit_s=self.real_limit_s)
+        return PlayOptions(
+            seed=self.seed or 0,
+            timeout_scale=self.timeout_scale,
+            real_limit_s=self.real_limit_s,
+            providers=self.providers,
+        )
 
 
 _KEY = pytest.StashKey[PytestOptions]()
@@ -108,7 +114,7 @@ def _read(config: pytest.Config) -> PytestOptions:
         timeout_scale=get("timeout-scale", 1.0),
         real_limit_s=get("real-limit", 60.0),
         retries=get("retries", 0),
-        providers=get("provider", ("embedded",)),
+        providers=Providers(tuple(get("provider", ()))),
         declared=declared_ids(given) or declared_ids(project),
         fail_on_skip=get("fail-on-skip", False),
     )

@@ -77,7 +77,7 @@ class ScenarioItem(pytest.Item):
         """
         item: ScenarioItem = cls.from_parent(parent, name=public_name(scenario))
         item.scenario = scenario
-        item.gatesim_lacks = lacks(scenario, options_of(parent.config).providers)
+        item.gatesim_lacks = lacks(scenario, options_of(parent.config).providers.names)
         item.extra_keyword_matches.update(scenario.head.tags, scenario.head.requirements)
         _mark(item, scenario.head.tags)
         return item

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.cloudevents_spec import ReceivedEvent
-from simulator.environment import PlayedStep, PlayOptions
+from simulator.environment import PlayOptions
 from simulator.judging.matchers import Mismatch
 from simulator.ledger import AcceptedEvent
 from simulator.reports.report import ScenarioReport
@@ -18,6 +18,7 @@ from simulator.reports.scenario_report import report_of
 from simulator.runner import ScenarioResult
 from simulator.scenario_file.loader import load_text
 from simulator.scenario_file.scenario import Scenario
+from simulator.step_notes import PlayedStep
 from simulator.suite.suite import Observer, Play, Suite, SuiteOptions
 from simulator.verdict import NO_REASON, Reason, Verdict
 

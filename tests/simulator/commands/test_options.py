@@ -39,7 +39,7 @@ def test_a_flag_counts_before_a_variable_before_the_file_before_the_default() ->
         ("real-limit", "1m30s", 90.0),
         ("exit-first", "yes", True),
         ("no-color", "0", False),
-        ("provider", "nats=embedded", ("embedded",)),
+        ("provider", "nats=embedded,local", ("nats=embedded", "local")),
         ("target", "reference", "reference"),
         ("keep-env", "never", "never"),
         ("report", "json=a,junit=b", ("json=a", "junit=b")),
@@ -67,7 +67,11 @@ def test_workers_auto_is_as_many_as_there_are_processors() -> None:
         ("timeout-scale", "nan", "--timeout-scale: `nan` is no number above 0"),
         ("real-limit", "60", "--real-limit: `60` is no duration; a duration carries its unit: `60s` or `60ms`"),
         ("repeat", "0", "--repeat: must be at least 1"),
-        ("provider", "container", "--provider: provider `container` is not supported yet; there is embedded"),
+        (
+            "provider",
+            "container",
+            "--provider: provider `container` is not supported yet; there are embedded and local",
+        ),
         (
             "provider",
             "nats=docker",

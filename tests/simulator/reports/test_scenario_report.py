@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.environment import PlayedStep
 from simulator.reports.report import StepReport, scenario_json
 from simulator.reports.scenario_report import EXCERPT_BYTES, report_of, report_of_nothing
 from simulator.scenario_file.loader import load_text
+from simulator.step_notes import PlayedStep
 from simulator.suite.identity import node_id
 from simulator.verdict import Reason, Verdict
 from tests.simulator.fake_plays import EXPECT_LINE, HEAD, different, event_of, result_of, scenario_of

@@ -184,9 +184,9 @@ def test_what_a_scenario_requires_and_lacks_leaves_it_out(requires: str, missing
     assert lacks(scenario_of(more=f"requires: {requires}\n"), {"embedded"}) == missing
 
 
-def test_a_service_that_asks_for_another_provider_leaves_its_scenario_out() -> None:
+def test_a_service_that_asks_for_another_provider_is_no_requirement() -> None:
     asks = scenario_of(more="services: {nats: {provider: container}}\n")
-    assert lacks(asks, {"embedded"}) == "requires provider container"
+    assert lacks(asks, {"embedded"}) == ""
 
 
 def test_scenarios_that_require_another_provider_are_counted(folder: Path) -> None:

@@ -1,0 +1,3 @@
+"""
+Services of the provider `local`: the real servers, from binaries on this machine; one file for each.
+"""
