@@ -72,10 +72,6 @@ def test_workers_auto_is_as_many_as_there_are_processors() -> None:
             "container",
             "--provider: provider `container` is not supported yet; there are embedded and local",
         ),
-            "provider",
-            "container",
-            "--provider: provider `container` is not supported yet; there are embedded and local",
-        ),
         (
             "provider",
             "nats=docker",
