@@ -49,6 +49,8 @@ SHAPE = ServiceShape(
     setup=KubernetesSetup,
     default_port=443,
     addresses=("kubernetes.default.svc:443",),
-    faults=frozenset({"disconnect", "refuse", "reset", "kill", "expireWatch"}),
+    faults=frozenset(
+        {"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill", "expireWatch", "reply"}
+    ),
     steps={"apply": NoKeys, "delete": KubernetesObject},
 )
