@@ -161,7 +161,8 @@ def bound(port: int) -> socket.socket:
     A loopback socket, on any free port for 0, that shares its port with its like: one that never listens reserves the
     port, so that a refused connection is refused by the kernel and nobody else gets the port meanwhile.
     """
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small pieces at once only where it knows that the protocol is TCP.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     made.bind(("127.0.0.1", port))
