@@ -11,7 +11,7 @@ from typing import Any
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
 from simulator.scenario_file.step import FaultReply
-from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked
+from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked, Kept
 from simulator.services.embedded.kubernetes.discovery import VERSION
 from simulator.services.embedded.kubernetes.failures import REASONS, ApiFailure, failure_named
 from simulator.services.embedded.kubernetes.kinds import NAMESPACES, Kind, Object
@@ -49,6 +49,7 @@ class EmbeddedKubernetes(Service):
         """Verbs that are answered with an error: which, and how often; None for always."""
         self._listener: Listener | None = None
         self._port = 0
+        self._restored = False
 
     @property
     def endpoint(self) -> SocketAddress:
@@ -62,7 +63,7 @@ class EmbeddedKubernetes(Service):
 
     async def start(self) -> None:
         """See Service."""
-        for manifest in self._setup.manifests:
+        for manifest in self._setup.manifests if not self._restored else ():
             try:
                 self._apply(manifest)
             except ApiFailure as failure:
@@ -118,6 +119,15 @@ class EmbeddedKubernetes(Service):
         if self._relay is not None:
             await self._relay.heal()
         await self._listen()
+
+    def durable(self) -> Kept:
+        """See Service."""
+        return self._api.kept()
+
+    def restore(self, durable: Kept) -> None:
+        """See Service."""
+        self._api.take_up(durable)
+        self._restored = True
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """See Service. Filters are the gateway's business; a deletion is announced by no payload of its own."""
