@@ -126,13 +126,16 @@ def fault_matrix() -> dict[tuple[str, str], list[Shown]]:
         for scenario in load_file(file):
             lost = scenario.head.allow.not_received if scenario.head.allow is not None else 0
             shown = Shown(file.relative_to(ROOT).as_posix(), scenario.head.scenario, lost)
-            for cell in _cells_of(scenario):
+            for cell in cells_of(scenario):
                 if shown not in found[cell]:
                     found[cell].append(shown)
     return found
 
 
-def _cells_of(scenario: Scenario) -> Iterator[tuple[str, str]]:
+def cells_of(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """
+    The cells that *scenario* shows.
+    """
     types = {gateway.type for gateway in scenario.gateways} & set(BUILT_IN)
     for gateway_type in sorted(types):
         if _accounts_for_events(scenario, gateway_type):

@@ -9,7 +9,7 @@ import pytest
 from gateways.processor import Delivery
 from gateways.registry import BUILT_IN, processor_for
 from simulator.scenario_file.loader import load_text
-from tests.fault_matrix import TROUBLES, Trouble, _cells_of, fault_matrix, guarantee_of, why_never
+from tests.fault_matrix import TROUBLES, Trouble, cells_of, fault_matrix, guarantee_of, why_never
 
 every_type = pytest.mark.parametrize("gateway_type", BUILT_IN)
 
@@ -78,4 +78,4 @@ def test_a_scenario_shows_what_its_file_breaks_before_it_expects_events(
     head: str, steps: list[str], names: list[str]
 ) -> None:
     (scenario,) = load_text(FILE.format(head=head, steps=", ".join(steps)))
-    assert [name for _, name in _cells_of(scenario)] == names
+    assert [name for _, name in cells_of(scenario)] == names
