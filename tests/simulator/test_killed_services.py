@@ -74,7 +74,7 @@ STORIES: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[dict[str, Any
 EXPECT = {"expect": {"watcher": "audit", "count": 3, "within": "1m"}}
 
 
-def scenario_text(service: str, steps: list[Any]) -> str:
+def scenario_text(service: str, steps: list[Any], **more: Any) -> str:
     gateway_type, setup, text, _ = STORIES[service]
     gateway = {
         "name": "bus",
@@ -84,7 +84,7 @@ def scenario_text(service: str, steps: list[Any]) -> str:
         "secrets": {"s": {"k": "a-secret-key"}},
     }
     head = {"apiVersion": "gatesim/v1", "scenario": "x", "guarantee": "at-least-once"}
-    return yaml.safe_dump({**head, "services": {service: setup}, "gateway": gateway, "steps": steps})
+    return yaml.safe_dump({**head, "services": {service: {**setup, **more}}, "gateway": gateway, "steps": steps})
 
 
 def played(text: str, options: PlayOptions) -> ScenarioResult:
@@ -119,9 +119,10 @@ def test_a_kill_between_any_two_steps_or_beside_them_ends_in_a_verdict_with_its_
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("service", STORIES)
+@pytest.mark.parametrize("service", [*STORIES, *(f"{name} process" for name in ("amqp", "kafka", "kubernetes", "s3"))])
 def test_a_kill_from_outside_at_any_moment_ends_in_a_verdict_with_its_cause(service: str, seed: int) -> None:
-    delay_s = Random(f"{service} {seed}").uniform(0.0, 0.15)
+    service, _, form = service.partition(" ")
+    delay_s = Random(f"{service} {form} {seed}").uniform(0.0, 0.8 if form else 0.15)
     killing: set[asyncio.Task[None]] = set()
 
     def kill(environment: Environment) -> None:
@@ -132,7 +133,8 @@ def test_a_kill_from_outside_at_any_moment_ends_in_a_verdict_with_its_cause(serv
         asyncio.get_running_loop().call_later(delay_s, kill, environment)
 
     steps = [*STORIES[service][3], {"advance": "2s"}, EXPECT]
-    result = played(scenario_text(service, steps), PlayOptions(seed=seed, entered=entered))
+    more = {"process": True} if form else {}
+    result = played(scenario_text(service, steps, **more), PlayOptions(seed=seed, entered=entered))
     assert result.verdict is not Verdict.ERROR, result.reason
     assert result.verdict is Verdict.PASSED or result.reason.text
     assert all(task.done() and not task.exception() for task in killing)
