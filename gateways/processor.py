@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from gateways.addresses import AddressBook
@@ -95,6 +97,40 @@ class Context(Surroundings, Protocol):
         """
 
 
+class Delivery(StrEnum):
+    """
+    How often an event is accepted by each watcher.
+    """
+
+    AT_MOST_ONCE = "at most once"
+    AT_LEAST_ONCE = "at least once"
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """
+    What a type promises of its events; the tables in docs/ are printed from it.
+    """
+
+    told: str
+    """What the source is told of an event, and when."""
+    by_default: Delivery
+    """Without optional keys."""
+    extent: str = ""
+    """How far that reaches, or by which means."""
+    stronger: str = ""
+    """Optional keys, and what they add; empty where there are none."""
+    at_best: Delivery | None = None
+    """With those keys; None: no other than by default."""
+
+    @property
+    def strongest(self) -> Delivery:
+        """
+        The most that can be had of the type.
+        """
+        return self.at_best or self.by_default
+
+
 class Processor(ABC):
     """
     Listens for one configuration of one type.
@@ -105,6 +141,9 @@ class Processor(ABC):
 
     type: ClassVar[str]
     """The Gateway's `spec.type` that this class serves."""
+
+    guarantee: ClassVar[Guarantee | None] = None
+    """What it promises; None where a type of somebody else's does not say."""
 
     redelivers: ClassVar[bool] = False
     """Whether the source may hand over an event again under the same id."""

@@ -303,9 +303,9 @@ class Environment:
     def _make_services(self) -> None:
         touched = set(services_touched(self.scenario.steps))
         for name, setup in self.scenario.services.items():
-            type_name = setup.type or name
+            type_name, as_process = setup.type or name, setup.setup.get("process") is True
             provider = self.options.providers.of(name, type_name, setup.provider)
-            service = service_class(type_name, provider)(
+            service = service_class(type_name, provider, as_process=as_process)(
                 name,
                 {**setup.setup, "stopped": setup.stopped},
                 peers=setup.as_,

@@ -7,12 +7,15 @@ It shares no code with the gateway's listener: the judge must not read requests 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
+
+from simulator.relay import bound
 
 SocketAddress = tuple[str, int]
 Handler = Callable[["Request"], None]
@@ -123,6 +126,8 @@ class HttpServer:
         self._handler = handler
         self._connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
+        self._encryption: ssl.SSLContext | None = None
+        self._reserved: socket.socket | None = None
         self.port = 0
 
     async def start(self, *, port: int = 0, encryption: ssl.SSLContext | None = None) -> int:
@@ -136,17 +141,45 @@ class HttpServer:
         Returns:
             The port.
         """
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self._handler, self._connections), "127.0.0.1", port, ssl=encryption
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._encryption = encryption
+        await self._listen(port)
         return self.port
+
+    async def suspend(self) -> None:
+        """
+        Drop every connection and refuse new ones until `resume`; the port stays ours meanwhile.
+        """
+        if self._reserved is None:
+            self._reserved = bound(self.port)
+            self._leave()
+
+    async def resume(self) -> None:
+        """
+        Listen again, where that was suspended.
+        """
+        if self._reserved is not None:
+            await self._listen(self.port)
+            self._reserved.close()
+            self._reserved = None
 
     async def stop(self) -> None:
         """
         Drop every connection and stop listening.
         """
+        self._leave()
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+    async def _listen(self, port: int) -> None:
+        listening = bound(port)
+        self.port = listening.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._handler, self._connections), sock=listening, ssl=self._encryption
+        )
+
+    def _leave(self) -> None:
         if self._server is not None:
             self._server.close()
         for connection in tuple(self._connections):

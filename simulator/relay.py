@@ -42,7 +42,7 @@ class Relay:
         """
         Reserve the port. Connections are refused until there is a target.
         """
-        self._reserved = _bound(0)
+        self._reserved = bound(0)
         self.port = self._reserved.getsockname()[1]
 
     async def stop(self) -> None:
@@ -140,7 +140,7 @@ class Relay:
     async def _set_listening(self, listening: bool) -> None:
         if listening and self._server is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: Side(self._accept), sock=_bound(self.port))
+            self._server = await loop.create_server(lambda: Side(self._accept), sock=bound(self.port))
         elif not listening and self._server is not None:
             self._server.close()
             self._server = None
@@ -156,14 +156,15 @@ class Relay:
         connecting.add_done_callback(self._connecting.discard)
 
 
-def _bound(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
     """
-    A loopback socket that shares its port with its like: one that never listens reserves the port, so that a refused
-    connection is refused by the kernel and nobody else gets the port meanwhile.
+    A loopback socket, on any free port for 0, that shares its port with its like: one that never listens reserves the
+    port, so that a refused connection is refused by the kernel and nobody else gets the port meanwhile.
     """
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind(("127.0.0.1", port))
-    bound.setblocking(False)
-    return bound
+    # asyncio sends small pieces at once only where it knows that the protocol is TCP.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind(("127.0.0.1", port))
+    made.setblocking(False)
+    return made

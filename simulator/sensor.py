@@ -124,6 +124,18 @@ class RecordingSensor:
         if not self._broker:
             await self._server.stop()
 
+    async def go_down(self) -> None:
+        """
+        Be gone: connections are dropped, and new ones refused, until `come_up`.
+        """
+        await self._server.suspend()
+
+    async def come_up(self) -> None:
+        """
+        Be there again; without effect where it is.
+        """
+        await self._server.resume()
+
     def behave(self, behaviour: Behaviour) -> None:
         """
         Answer like this from now on. Requests that are held already stay held until `release`.

@@ -73,7 +73,7 @@ async def _take(step: LoadedStep, environment: Environment) -> None:
     if isinstance(body, Expect):
         await take_expect(body, step.line, environment)
     elif isinstance(body, WatcherStep):
-        _behave(body, environment)
+        await _behave(body, environment)
     else:
         await _TAKERS[type(body)](body, environment)
 
@@ -262,8 +262,12 @@ async def _restart(body: Restart, environment: Environment) -> None:
     await _moving(environment, gateway.start())
 
 
-def _behave(body: WatcherStep, environment: Environment) -> None:
+async def _behave(body: WatcherStep, environment: Environment) -> None:
     sensor = environment.sensors[body.name]
+    if body.down:
+        await sensor.go_down()
+        return
+    await sensor.come_up()
     if body.do == "release":
         sensor.release()
         return

@@ -14,17 +14,21 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateways.limits import Limits, Retry
+from gateways.processor import Guarantee
+from gateways.registry import BUILT_IN
 from simulator.environment import PlayOptions
 from simulator.requirements import catalogue
 from simulator.runner import play_blocking
 from simulator.scenario_file.loader import load_file, load_text
 from simulator.scenario_file.schema import scenario_schema
 from simulator.verdict import FAILURE_CLASSES, OTHER_CLASSES, Verdict
+from tests.fault_matrix import TROUBLES, fault_matrix, guarantee_of, why_never
 
 ROOT = Path(__file__).parents[1]
 UPDATE = os.environ.get("GATESIM_UPDATE_DOCS") == "1"
@@ -43,6 +47,39 @@ def limits() -> str:
         for field in fields(owner):
             rows.append((f"`{title}`: {field.name}", f"{field.default:g}", field.metadata["meaning"]))
     return table(("limit", "default", "meaning"), rows)
+
+
+def by_default(guarantee: Guarantee) -> str:
+    return f"{guarantee.by_default} {guarantee.extent}".strip()
+
+
+def promises() -> str:
+    rows = []
+    for name in TYPES:
+        guarantee = guarantee_of(name)
+        rows.append((f"[{name}](types/{name}.md)", guarantee.told, by_default(guarantee), guarantee.stronger or "–"))
+    return table(("type", "the source is told", "by default", "stronger, by optional keys"), rows)
+
+
+def promise_of(name: str) -> str:
+    guarantee = guarantee_of(name)
+    rows = [("the source is told", guarantee.told), ("by default", by_default(guarantee))]
+    rows += [("with optional keys", guarantee.stronger)] if guarantee.stronger else []
+    return table(("", ""), rows)
+
+
+def faults() -> str:
+    parts = []
+    for name in TYPES:
+        rows = []
+        for trouble in TROUBLES:
+            shown = [
+                f"[{each.sentence}](../{each.file})" + (f" ({each.lost} lost, by name)" if each.lost else "")
+                for each in fault_matrix()[name, trouble.name]
+            ]
+            rows.append((trouble.name, "<br>".join(shown) or f"– {why_never(name, trouble)}"))
+        parts.append(f"## {name}\n\n{table(('when', 'what becomes of events'), rows)}\n")
+    return "\n".join(["", *parts])
 
 
 def reasons() -> str:
@@ -73,8 +110,12 @@ def requirements() -> str:
     return table(("id", "level", "holds", "sentence", "scenarios"), rows)
 
 
+TYPES = sorted(BUILT_IN)
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/delivery.md", "promises"): promises,
     ("docs/delivery.md", "limits"): limits,
+    ("docs/faults.md", "matrix"): faults,
+    **{(f"docs/types/{name}.md", "guarantee"): partial(promise_of, name) for name in TYPES},
     ("docs/verdicts.md", "reasons"): reasons,
     ("docs/architecture.md", "tree"): tree,
     ("docs/requirements.md", "requirements"): requirements,

@@ -221,6 +221,23 @@ def test_a_lone_sensor_accepts_what_anybody_dispatches(gatesim_sensor: Callable[
         sensor.wait(count=2, within="50ms")
 
 
+def test_a_lone_sensor_that_is_down_refuses_connections_until_it_is_back_at_the_same_port(
+    gatesim_sensor: Callable[..., LoneSensor],
+) -> None:
+    sensor = gatesim_sensor("audit")
+    url, event = sensor.url, {"specversion": "1.0", "id": "1", "source": "/mine", "type": "mine"}
+    for come_back in (sensor.accept, sensor.release):
+        sensor.down()
+        sensor.down()
+        with pytest.raises(urllib.error.URLError) as refused:
+            post(url, event, "application/cloudevents+json")
+        assert isinstance(refused.value.reason, ConnectionRefusedError)
+        come_back()
+        assert post(sensor.url, event, "application/cloudevents+json") == 202
+    assert sensor.url == url
+    assert sensor.offered == 2
+
+
 def test_what_is_no_cloudevent_is_refused_by_a_lone_sensor(gatesim_sensor: Callable[..., LoneSensor]) -> None:
     assert post(gatesim_sensor("audit").url, {"no": "event"}) == 400
 

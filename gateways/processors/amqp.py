@@ -10,7 +10,7 @@ import asyncio
 from typing import Any
 
 from gateways.errors import GatewayError
-from gateways.processor import Context, Processor, Shared, Surroundings
+from gateways.processor import Context, Delivery, Guarantee, Processor, Shared, Surroundings
 from gateways.processors.amqp_connection import AmqpConnection, connect
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Identities
@@ -27,6 +27,12 @@ class AmqpProcessor(Processor):
 
     type = "amqp"
     redelivers = True
+    guarantee = Guarantee(
+        told="each message, after its dispatch; one that nobody accepts goes back to its queue",
+        by_default=Delivery.AT_LEAST_ONCE,
+        extent="while connected",
+        stronger="`queue` and `durable`: survives restarts of either side",
+    )
 
     options: AmqpOptions
 

@@ -11,7 +11,7 @@ import asyncio
 
 from gateways.clock import Wakeup
 from gateways.errors import SourceUnavailable
-from gateways.processor import Context, Processor
+from gateways.processor import Context, Delivery, Guarantee, Processor
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
 from gateways.processors.servers import answered
@@ -25,6 +25,7 @@ class ArtifactProcessor(Processor):
     """
 
     type = "artifact"
+    guarantee = Guarantee(told="nothing (the store is never told)", by_default=Delivery.AT_MOST_ONCE)
 
     options: ArtifactOptions
 

@@ -21,7 +21,7 @@ from gateways.cron import Cron, ZonedCron, parse_cron
 from gateways.errors import ConfigurationError
 from gateways.legacy_envelope import protobuf_time
 from gateways.options import OptionReader, go_duration
-from gateways.processor import Context, Processor
+from gateways.processor import Context, Delivery, Guarantee, Processor
 from gateways.source_event import SourceEvent
 from gateways.suggestion import did_you_mean
 
@@ -71,6 +71,11 @@ class CalendarProcessor(Processor):
     """
 
     type: ClassVar[str] = "calendar"
+    guarantee: ClassVar[Guarantee] = Guarantee(
+        told="nothing: there is no source",
+        by_default=Delivery.AT_MOST_ONCE,
+        extent="under one id for each instant, given up after five attempts",
+    )
 
     options: CalendarOptions
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateways.clock import Wakeup, start
 from gateways.errors import GatewayError, SourceUnavailable
-from gateways.processor import Context, Processor, Shared, Surroundings
+from gateways.processor import Context, Delivery, Guarantee, Processor, Shared, Surroundings
 from gateways.processors.kafka_cluster import KafkaCluster, said
 from gateways.processors.kafka_connection import KafkaConnection
 from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
@@ -31,6 +31,12 @@ class KafkaProcessor(Processor):
 
     type = "kafka"
     redelivers = True
+    guarantee = Guarantee(
+        told="the offset, with `group`, once every watcher accepted everything before it",
+        by_default=Delivery.AT_LEAST_ONCE,
+        extent="while the configuration stands; newest message at start",
+        stronger="`group`, `offsetReset`: also across restarts",
+    )
 
     options: KafkaOptions
 

@@ -14,7 +14,7 @@ from paho.mqtt.client import MQTTMessage
 
 from gateways.clock import Wakeup
 from gateways.errors import GatewayError
-from gateways.processor import Context, Processor, Shared, Surroundings
+from gateways.processor import Context, Delivery, Guarantee, Processor, Shared, Surroundings
 from gateways.processors.backlog import Backlog
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_options import MqttOptions, covers
@@ -34,6 +34,15 @@ class MqttProcessor(Processor):
 
     type = "mqtt"
     redelivers = True
+    guarantee = Guarantee(
+        told="quality 0: nothing. 1 and 2: acknowledged only after every watcher accepted",
+        by_default=Delivery.AT_MOST_ONCE,
+        stronger=(
+            "`qos: 1` or `2`: at least once while connected; "
+            "with `clientId` and `cleanSession: false` across restarts too"
+        ),
+        at_best=Delivery.AT_LEAST_ONCE,
+    )
 
     options: MqttOptions
 

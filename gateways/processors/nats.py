@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gateways.clock import Wakeup
 from gateways.errors import GatewayError
-from gateways.processor import Context, Processor
+from gateways.processor import Context, Delivery, Guarantee, Processor
 from gateways.processors.backlog import Backlog
 from gateways.processors.nats_connection import NatsConnection, connect
 from gateways.processors.nats_jetstream import DurableConsumer
@@ -30,6 +30,12 @@ class NatsProcessor(Processor):
 
     type = "nats"
     redelivers = True
+    guarantee = Guarantee(
+        told="nothing (core NATS has no acknowledgement)",
+        by_default=Delivery.AT_MOST_ONCE,
+        stronger="`jetstream: {stream, durable}`: acknowledged after dispatch, at least once",
+        at_best=Delivery.AT_LEAST_ONCE,
+    )
 
     options: NatsOptions
 

@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 from gateways.clock import Wakeup, start
 from gateways.errors import GatewayError, SourceUnavailable
-from gateways.processor import Context, Processor
+from gateways.processor import Context, Delivery, Guarantee, Processor
 from gateways.processors.resource_cluster import (
     Expired,
     ResourceCluster,
@@ -40,6 +40,14 @@ class ResourceProcessor(Processor):
 
     type = "resource"
     redelivers = True
+    guarantee = Guarantee(
+        told="nothing; the version up to which all was handed on is remembered",
+        by_default=Delivery.AT_LEAST_ONCE,
+        extent=(
+            "while the gateway lives: a version is tried again until it is accepted or superseded; a restart replays "
+            "what is there and misses deletions"
+        ),
+    )
 
     options: ResourceOptions
 

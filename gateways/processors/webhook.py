@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from gateways.clock import Alarm, Wakeup
 from gateways.http_intake import answering, event_id, refuse
 from gateways.http_request import Request
-from gateways.processor import Context, Processor, Surroundings
+from gateways.processor import Context, Delivery, Guarantee, Processor, Surroundings
 from gateways.processors.webhook_options import WebhookOptions, parse_webhook
 from gateways.processors.webhook_ports import WebhookPorts
 from gateways.source_event import SourceEvent
@@ -42,6 +42,12 @@ class WebhookProcessor(Processor):
     type: ClassVar[str] = "webhook"
     redelivers: ClassVar[bool] = True
     side_by_side: ClassVar[bool] = True
+    guarantee: ClassVar[Guarantee] = Guarantee(
+        told="200 only after every watcher accepted, 503 when they did not in time",
+        by_default=Delivery.AT_LEAST_ONCE,
+        extent="as the sender retries",
+        stronger="an `Idempotency-Key` makes the retry the same event",
+    )
 
     options: WebhookOptions
     shared: WebhookPorts

@@ -21,7 +21,7 @@ from simulator.services.shapes import SHAPES, ServiceShape
 Schema = dict[str, Any]
 
 _TEMPLATE = {"$ref": "#/definitions/Template"}
-_STEPS: Schema = {"type": "array", "items": {"$ref": "#/definitions/Step"}}
+_STEPS: Schema = {"type": "array", "items": {"anyOf": [{"$ref": "#/definitions/Step"}, _TEMPLATE]}}
 _VERBATIM = frozenset({"apiVersion", "matrix", "use", "steps"})
 """Keys of the head in which no template stands."""
 

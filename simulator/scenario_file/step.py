@@ -393,7 +393,7 @@ class Refuse(Shape):
     times: int | None = Field(default=None, ge=1, description="So many times; always where it is left out.")
 
 
-BEHAVIOURS = ("do", "refuse", "acceptThenReset", "slow", "hang", "accept")
+BEHAVIOURS = ("do", "refuse", "acceptThenReset", "slow", "hang", "down", "accept")
 
 
 class WatcherStep(Shape):
@@ -416,10 +416,14 @@ class WatcherStep(Shape):
     )
     slow: Duration | None = Field(default=None, description="Accept after so much scenario time.", examples=["3s"])
     hang: On | None = Field(default=None, description="Never answer.")
+    down: On | None = Field(default=None, description="Be gone: connections are dropped, and new ones refused.")
     accept: On | None = Field(default=None, description="Accept at once, as at the start.")
     body: str | None = Field(default=None, description="The body of an accepting answer.")
 
-    key_rules = (OneOf(BEHAVIOURS, what="a behaviour"), Excludes("body", ("do", "refuse", "acceptThenReset", "hang")))
+    key_rules = (
+        OneOf(BEHAVIOURS, what="a behaviour"),
+        Excludes("body", ("do", "refuse", "acceptThenReset", "hang", "down")),
+    )
 
 
 __all__ = [

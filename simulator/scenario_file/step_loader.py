@@ -31,7 +31,7 @@ from simulator.scenario_file.scenario import (
 )
 from simulator.scenario_file.shape import Shape, kind_of
 from simulator.scenario_file.step import SERVICE_STEPS
-from simulator.scenario_file.templates import ROUND, Names, Templates, names_in
+from simulator.scenario_file.templates import OPENING, ROUND, Names, Templates, names_in
 from simulator.scenario_file.wording import Check, keys_of
 from simulator.scenario_file.yaml_source import Path, Tree, close_to
 from simulator.services.shapes import ServiceShape
@@ -85,6 +85,11 @@ class StepLoader:
         return tuple(step for step in made if step is not None)
 
     def _step(self, raw: Any, tree: Tree, path: Path, i: int | None) -> LoadedStep | None:
+        if isinstance(raw, str) and self._names is not None and OPENING in raw:
+            before = len(self._problems)
+            raw, tree = self._whole(raw, tree, path)
+            if len(self._problems) > before:
+                return None
         check = Check(tree, self._problems, around=path)
         if not isinstance(raw, dict):
             check.value((), f"a step must be a mapping with one key, not {kind_of(raw)}", _STEP_HINT)
@@ -100,6 +105,15 @@ class StepLoader:
                 return self._plain(raw, tree, path, i)
             check.key((kind,), f"unknown step `{kind[:60]}`", _meant(kind))
         return None
+
+    def _whole(self, text: str, tree: Tree, path: Path) -> tuple[Any, Tree]:
+        """
+        A step that is a value of the matrix, `- "${{ matrix.x }}"`.
+        """
+        templates = Templates(self._names or {})
+        step, spot = templates.replace(text, tree, path)
+        self._problems.extend(templates.problems)
+        return step, spot
 
     def _plain(self, raw: dict[str, Any], tree: Tree, path: Path, i: int | None) -> LoadedStep | None:
         """

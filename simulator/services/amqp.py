@@ -20,7 +20,7 @@ from simulator.relay import Relay
 from simulator.services.amqp_listening import AmqpListening
 from simulator.services.amqp_shape import AmqpPublish, AmqpSetup
 from simulator.services.certificate import Certificate, certified
-from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Message
+from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Kept, Message
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
 from simulator.version import VERSION
 
@@ -144,6 +144,15 @@ class EmbeddedAmqp(Service):
         if self._relay is not None:
             await self._relay.heal()
         await self._start_server()
+
+    def durable(self) -> dict[str, Kept]:
+        """See Service."""
+        return {name: broker.kept() for name, broker in self._server.vhosts.items()}
+
+    def restore(self, durable: Mapping[str, Kept]) -> None:
+        """See Service."""
+        for name, kept in durable.items():
+            self._server.vhosts[name].take_up(kept)
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """See Service."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from simulator.scenario_file.shape import Duration, Json, Shape, TextMap, Texts
-from simulator.services.shapes import ServiceShape
+from simulator.services.shapes import NO_TLS_IN_PROCESS, OwnServer, ServiceShape
 
 _ARGUMENTS = "Arguments as the protocol has them, such as `x-message-ttl`."
 _VHOST = "The virtual host."
@@ -64,7 +64,7 @@ class AmqpQueue(Shape):
     )
 
 
-class AmqpSetup(Shape):
+class AmqpSetup(OwnServer):
     """
     How an AMQP server is prepared.
     """
@@ -78,6 +78,8 @@ class AmqpSetup(Shape):
     users: TextMap = Field(default={}, description="User names to passwords; nobody else is let in.")
     vhosts: Texts = Field(default=(), description="Virtual hosts beside `/`.", examples=[["orders"]])
     tls: bool = Field(default=False, description="Take connections over TLS only.")
+
+    key_rules = (NO_TLS_IN_PROCESS,)
 
 
 SHAPE = ServiceShape(

@@ -12,7 +12,7 @@ from typing import Any
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
 from simulator.services.embedded.kafka.batches import Batch, NewRecord, made, records_of
-from simulator.services.embedded.kafka.cluster import Broker, Cluster, WrongReply
+from simulator.services.embedded.kafka.cluster import Broker, Cluster, Kept, WrongReply
 from simulator.services.embedded.kafka.errors import code_of
 from simulator.services.embedded.kafka.library import murmur2
 from simulator.services.embedded.kafka.library import version as library_version
@@ -154,6 +154,14 @@ class EmbeddedKafka(Service):
             await relay.heal()
         await self._start_brokers()
 
+    def durable(self) -> Kept:
+        """See Service."""
+        return self._cluster.kept()
+
+    def restore(self, durable: Kept) -> None:
+        """See Service."""
+        self._cluster.take_up(durable)
+
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """See Service."""
         reading = Reading.of(text)
@@ -181,6 +189,8 @@ class EmbeddedKafka(Service):
             if relay is not None:
                 await relay.lead_to((_LOOPBACK, listener.port))
             port = relay.port if relay is not None else listener.port
+            if self.known_as:
+                _, port = self.known_as[node - 1]
             self._cluster.brokers[node] = Broker(node, _LOOPBACK, port)
         self._running = True
 

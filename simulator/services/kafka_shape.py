@@ -7,7 +7,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from simulator.scenario_file.shape import Shape
-from simulator.services.shapes import ServiceShape
+from simulator.services.shapes import OwnServer, ServiceShape
 
 _TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
 
@@ -38,7 +38,7 @@ class KafkaTopic(Shape):
     partitions: int = Field(default=1, ge=1, le=1_000, description="How many partitions it has.", examples=[2])
 
 
-class KafkaSetup(Shape):
+class KafkaSetup(OwnServer):
     """
     How a Kafka cluster is prepared.
     """

@@ -10,11 +10,12 @@ from typing import Any
 
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
-from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked
+from simulator.scenario_file.step import FaultReply
+from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked, Kept
 from simulator.services.embedded.kubernetes.discovery import VERSION
-from simulator.services.embedded.kubernetes.failures import ApiFailure
+from simulator.services.embedded.kubernetes.failures import REASONS, ApiFailure, failure_named
 from simulator.services.embedded.kubernetes.kinds import NAMESPACES, Kind, Object
-from simulator.services.embedded.kubernetes.listener import Listener
+from simulator.services.embedded.kubernetes.listener import VERBS, Listener
 from simulator.services.kubernetes_shape import KubernetesSetup
 from simulator.services.kubernetes_watched import Watched
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
@@ -44,8 +45,11 @@ class EmbeddedKubernetes(Service):
         self._setup = KubernetesSetup.model_validate(self.own_setup)
         self._relay = Relay(self.peers, time) if relayed else None
         self._api = Api(time.now)
+        self._refused: dict[str, tuple[str | int, int | None]] = {}
+        """Verbs that are answered with an error: which, and how often; None for always."""
         self._listener: Listener | None = None
         self._port = 0
+        self._restored = False
 
     @property
     def endpoint(self) -> SocketAddress:
@@ -59,7 +63,7 @@ class EmbeddedKubernetes(Service):
 
     async def start(self) -> None:
         """See Service."""
-        for manifest in self._setup.manifests:
+        for manifest in self._setup.manifests if not self._restored else ():
             try:
                 self._apply(manifest)
             except ApiFailure as failure:
@@ -102,20 +106,28 @@ class EmbeddedKubernetes(Service):
                 await self._leave()
             case "expireWatch":
                 self._api.storage.expire()
-            case "disconnect":
-                self._relayed().disconnect()
-            case "reset":
-                self._relayed().reset()
-            case "refuse":
-                await self._relayed().refuse(True)
+            case "reply":
+                self._refuse(value)
             case _:
-                raise SimulatorError(f"service {self.name}: kubernetes knows no fault {kind!r}")
+                assert self._relay is not None, "a service that is faulted has a relay"
+                if not await self._relay.take_fault(kind, value):
+                    raise SimulatorError(f"service {self.name}: kubernetes knows no fault {kind!r}")
 
     async def heal(self) -> None:
         """See Service."""
+        self._refused.clear()
         if self._relay is not None:
             await self._relay.heal()
         await self._listen()
+
+    def durable(self) -> Kept:
+        """See Service."""
+        return self._api.kept()
+
+    def restore(self, durable: Kept) -> None:
+        """See Service."""
+        self._api.take_up(durable)
+        self._restored = True
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """See Service. Filters are the gateway's business; a deletion is announced by no payload of its own."""
@@ -147,14 +159,27 @@ class EmbeddedKubernetes(Service):
         ]
         return len(seen) <= sum(other == watched for other in map(Watched.of, living))
 
-    def _relayed(self) -> Relay:
-        assert self._relay is not None, "a service that is faulted has a relay"
-        return self._relay
+    def _refuse(self, asked: FaultReply) -> None:
+        if asked.request not in VERBS:
+            known = ", ".join(VERBS)
+            raise SimulatorError(f"service {self.name}: {asked.request!r} is no verb of the API; there are {known}")
+        if failure_named(asked.error) is None:
+            known = ", ".join(f"{code} {reason}" for code, reason in REASONS.items())
+            raise SimulatorError(f"service {self.name}: the API has no error {asked.error!r}; there are {known}")
+        self._refused[asked.request] = asked.error, asked.times
+
+    def _refusal_of(self, verb: str) -> ApiFailure | None:
+        error, times = self._refused.get(verb, ("", None))
+        if times is not None and times <= 1:
+            del self._refused[verb]
+        elif times is not None:
+            self._refused[verb] = error, times - 1
+        return failure_named(error)
 
     async def _listen(self) -> None:
         if self._listener is not None:
             return
-        self._listener = Listener(self._api, self.time.now)
+        self._listener = Listener(self._api, self.time.now, hook=self._refusal_of)
         await self._listener.start(self._port)
         self._port = self._listener.port
         if self._relay is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from simulator.scenario_file.shape import Json, Shape
-from simulator.services.shapes import NoKeys, ServiceShape
+from simulator.services.shapes import NoKeys, OwnServer, ServiceShape
 
 
 class KubernetesObject(Shape):
@@ -23,7 +23,7 @@ class KubernetesObject(Shape):
     name: str = Field(min_length=1, description="Its name.", examples=["settings"])
 
 
-class KubernetesSetup(Shape):
+class KubernetesSetup(OwnServer):
     """
     How a Kubernetes API server is prepared.
     """
@@ -49,6 +49,8 @@ SHAPE = ServiceShape(
     setup=KubernetesSetup,
     default_port=443,
     addresses=("kubernetes.default.svc:443",),
-    faults=frozenset({"disconnect", "refuse", "reset", "kill", "expireWatch"}),
+    faults=frozenset(
+        {"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill", "expireWatch", "reply"}
+    ),
     steps={"apply": NoKeys, "delete": KubernetesObject},
 )

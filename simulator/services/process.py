@@ -93,7 +93,7 @@ class LocalProcess:
         The child's process id; None where none runs.
         """
         child = self._child
-        return child.pid if child is not None and child.exit is None else None
+        return child.pid or None if child is not None and child.exit is None else None
 
     def log_tail(self) -> str:
         """
@@ -126,7 +126,7 @@ class LocalProcess:
         Raises:
             StartFailed: It could not be started, ended, or was not ready in time; nothing is left running.
         """
-        if self.pid is not None:
+        if self._child is not None and self._child.exit is None:
             raise RuntimeError(f"{self.name} runs already")
         guardian = await self._guard()
         child = self._child = _Child(seen, guardian, self._ended)

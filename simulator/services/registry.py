@@ -33,9 +33,12 @@ provider, and say which they are.
 """
 
 
-def service_class(type_name: str, provider: str = EMBEDDED) -> type[Service]:
+def service_class(type_name: str, provider: str = EMBEDDED, *, as_process: bool = False) -> type[Service]:
     """
     The service class of *type_name* on *provider*.
+
+    Args:
+        as_process: The form of it that runs as a process of its own, where it would else run in this one.
 
     Raises:
         ServiceUnavailable: Nobody serves that type there.
@@ -44,7 +47,7 @@ def service_class(type_name: str, provider: str = EMBEDDED) -> type[Service]:
     if type_name in built_in:
         module, _, name = built_in[type_name].partition(":")
         found: type[Service] = getattr(import_module(module), name)
-        return found
+        return _child(found) if as_process and provider == EMBEDDED else found
     announced = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
     if type_name in announced:
         loaded: type[Service] = announced[type_name].load()
@@ -54,3 +57,9 @@ def service_class(type_name: str, provider: str = EMBEDDED) -> type[Service]:
         raise ServiceUnavailable(type_name, provider, "this provider does not serve it", f"it comes from {there}")
     known = ", ".join(sorted({*BUILT_IN[EMBEDDED], *announced}))
     raise ServiceUnavailable(type_name, provider, "there is no service of that type", f"there are {known}")
+
+
+def _child(local: type[Service]) -> type[Service]:
+    from simulator.services.child import in_process_of_its_own  # noqa: PLC0415 - only where it is asked for
+
+    return in_process_of_its_own(local)

@@ -15,7 +15,7 @@ from simulator.services.certificate import Certificate, certified
 from simulator.services.embedded.s3.errors import S3Error
 from simulator.services.embedded.s3.operations import NAMES
 from simulator.services.embedded.s3.server import S3Server
-from simulator.services.embedded.s3.store import Actor, etag_of, object_of
+from simulator.services.embedded.s3.store import Actor, Kept, etag_of, object_of
 from simulator.services.s3_listening import PUT, REMOVED, example_of, listening_of, mark, mark_in
 from simulator.services.s3_shape import S3Setup
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
@@ -47,6 +47,7 @@ class EmbeddedS3(Service):
         self._server = S3Server(time.now, self._setup.users, listening=self._setup.listening, hook=self._refusal_of)
         self._relay = Relay(self.peers, time) if relayed else None
         self._running = False
+        self._restored = False
         self._refused: dict[str, tuple[str, int | None]] = {}
         """Operations that are answered with an error: its code, and how often; None for always."""
         self._folder: TemporaryDirectory[str] | None = None
@@ -64,7 +65,7 @@ class EmbeddedS3(Service):
 
     async def start(self) -> None:
         """See Service."""
-        for bucket in self._setup.buckets:
+        for bucket in self._setup.buckets if not self._restored else ():
             try:
                 self._server.store.make_bucket(bucket)
             except S3Error as error:
@@ -124,6 +125,15 @@ class EmbeddedS3(Service):
         if self._relay is not None:
             await self._relay.heal()
         await self._start_server()
+
+    def durable(self) -> Kept:
+        """See Service."""
+        return self._server.store.kept()
+
+    def restore(self, durable: Kept) -> None:
+        """See Service."""
+        self._server.store.take_up(durable)
+        self._restored = True
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
         """See Service."""

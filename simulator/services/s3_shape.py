@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from simulator.scenario_file.shape import Shape, Texts
-from simulator.services.shapes import ServiceShape, address_of
+from simulator.services.shapes import NO_TLS_IN_PROCESS, OwnServer, ServiceShape, address_of
 
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 
@@ -25,7 +25,7 @@ class S3Object(Shape):
     key: str = Field(min_length=1, max_length=1024, description="The object's key.", examples=["7.json"])
 
 
-class S3Setup(Shape):
+class S3Setup(OwnServer):
     """
     How an S3 server is prepared.
     """
@@ -42,6 +42,8 @@ class S3Setup(Shape):
     listening: bool = Field(
         default=True, description="Answer ListenBucketNotification, as MinIO does; Amazon S3 does not know it."
     )
+
+    key_rules = (NO_TLS_IN_PROCESS,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ class Service(ABC):
         self.relayed = relayed
         self.time = time
         self.died = died
+        self.known_as: Sequence[SocketAddress] = ()
+        """Where clients are to be told that it is, in place of where it listens; empty for there."""
 
     @property
     @abstractmethod
@@ -259,6 +261,17 @@ class Service(ABC):
             False where the path has no place for one.
         """
         return False
+
+    def durable(self) -> Any:
+        """
+        What of its state outlives a kill, as a value that can be pickled; None where that is not kept in memory.
+        """
+        return None
+
+    def restore(self, durable: Any) -> None:  # noqa: B027 - most services keep their own data
+        """
+        Have the state that `durable` of a former life gave; called before `start`.
+        """
 
     def log_tail(self) -> str:
         """

@@ -14,6 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from simulator.scenario_file.key_rules import Excludes
 from simulator.scenario_file.shape import Shape
 
 ENTRY_POINT_GROUP = "gatesim.services"
@@ -39,6 +42,20 @@ class NoKeys(Shape):
     """
     Nothing of its own.
     """
+
+
+class OwnServer(Shape):
+    """
+    What all servers of our own take.
+    """
+
+    process: bool = Field(
+        default=False,
+        description="Run it as a process of its own, so that a kill is a SIGKILL; else in the simulator's.",
+    )
+
+
+NO_TLS_IN_PROCESS = Excludes("process", ("tls",), "a certificate is trusted where it is made, which is in the process")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class LiveSensor:
         """
         Accept what is held, in order, and everything from now on.
         """
+        self._thread.run(self._sensor.come_up())
         self._thread.call(self._sensor.release)
 
     def refuse(self, status: int = 503, times: int | None = None) -> None:
@@ -124,6 +125,12 @@ class LiveSensor:
         """
         self._behave(Behaviour(hang=True))
 
+    def down(self) -> None:
+        """
+        Be gone: connections are dropped, and new ones refused, until it is told to do anything else.
+        """
+        self._thread.run(self._sensor.go_down())
+
     def slow(self, duration: str) -> None:
         """
         Accept after so much scenario time.
@@ -131,6 +138,7 @@ class LiveSensor:
         self._behave(Behaviour(slow_s=parse_duration(duration)))
 
     def _behave(self, behaviour: Behaviour) -> None:
+        self._thread.run(self._sensor.come_up())
         self._thread.call(lambda: self._sensor.behave(behaviour))
 
 

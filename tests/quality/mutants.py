@@ -235,6 +235,14 @@ def empty_id(transform: Any) -> Any:
     return lambda self, event: transform(self, event)._replace(id="")
 
 
+def the_absent_accept(attempt: Any) -> Any:
+    async def broken(self: Any, event: CloudEvent, hold: Any) -> Attempt:
+        made: Attempt = await attempt(self, event, hold)
+        return ACCEPTED if "refused" in made.cause else made
+
+    return broken
+
+
 def any_status_accepts(attempt: Any) -> Any:
     async def broken(self: Any, event: CloudEvent, hold: Any) -> Attempt:
         made: Attempt = await attempt(self, event, hold)
@@ -558,6 +566,10 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(AmqpConsumer, "_settled", settles_all_as_accepted)),
     Mutant("a removed consumer stays", "amqp/a-removed-configuration-is-silent-and-leaves-no-queue-behind",
            "unexpected", lives_on_after_its_removal),
+    Mutant("a watcher that is not there has accepted", "faults/whatever-breaks-what-a-durable-amqp-queue-takes-is-delivered",
+           "not-received", replaced(HttpTarget, "attempt", the_absent_accept)),
+    Mutant("while a watcher fails, messages are thrown away", "faults/whatever-breaks-what-a-durable-amqp-queue-takes-is-delivered",
+           "not-received", replaced(AmqpConsumer, "_settled", settles_all_as_accepted)),
     Mutant("the routing key is left out of the event", "amqp/the-amqp-example-of-the-guide-works",
            "accepted-different", replaced(Transformer, "transform", without_subject)),
     Mutant("prefix and suffix are ignored", "artifact/prefix-and-suffix-of-a-key-must-both-be-those-of-the-filter",

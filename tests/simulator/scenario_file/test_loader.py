@@ -122,6 +122,30 @@ def test_a_cell_s_values_stand_in_configuration_texts_steps_and_expectations():
     assert second.cell == {"s": "two", "n": 3}
 
 
+def test_a_whole_step_may_be_a_value_of_the_matrix():
+    head = HEAD + "matrix: {trouble: [{advance: 1s}, {repeat: {times: 2, steps: [{heal: {service: nats}}]}}]}\n"
+    steps = '- parallel: [["${{ matrix.trouble }}"]]\n- "${{ matrix.trouble }}"'
+    first, second = load_text(with_steps(steps, head))
+    assert [step.kind for step in first.steps] == ["parallel", "advance"]
+    assert second.steps[1].body.round(1)[0].kind == "heal"
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ("${{ matrix.none }}", "nothing is called `matrix.none`"),
+        ("${{ matrix.n }}", "a step must be a mapping with one key, not a number"),
+        ("${{ matrix.unknown }}", "unknown step `advanse`"),
+        ("${{ matrix.wrong }}", "`advance` must be a duration, not a number"),
+        ("a ${{ matrix.n }}", "a step must be a mapping with one key, not text"),
+    ],
+)
+def test_a_value_of_the_matrix_that_is_no_step_is_told_so_where_it_is_used(step, problem):
+    head = HEAD + "matrix: {n: [1], unknown: [{advanse: 1s}], wrong: [{advance: 1}]}\n"
+    found = problem_of(with_steps(f'- "{step}"', head))
+    assert (found.line, found.problem) == (13, problem)
+
+
 def test_a_matrix_value_of_a_wrong_type_is_told_where_it_is_used():
     text = with_steps('- expect: {watcher: audit, count: "${{ matrix.n }}"}', f"{HEAD}matrix: {{n: [1, many]}}\n")
     problem = problem_of(text)

@@ -80,7 +80,7 @@ def test_a_head_that_is_wrong_is_told_so_where_it_is(key, written, column, probl
         ("- fault: {service: nats, rate: 5}", 34, "`rate` must be a rate, not a number", "write `512B/s`, `64KiB/s` or `1MiB/s`"),
         ("- restart: {}", 5, "`restart` lacks what is restarted", "write one of `gateway` and `service`"),
         ("- watcher: {name: audit, do: hol}", 32, "`do` must be one of `hold`, `release`, not `hol`", "did you mean `hold`?"),
-        ("- watcher: {name: audit, do: hold, hang: true}", 38, "`watcher` has both `do` and `hang`", "write one of `do`, `refuse`, `acceptThenReset`, `slow`, `hang` and `accept`"),
+        ("- watcher: {name: audit, do: hold, hang: true}", 38, "`watcher` has both `do` and `hang`", "write one of `do`, `refuse`, `acceptThenReset`, `slow`, `hang`, `down` and `accept`"),
         ("- watcher: {name: audit, refuse: {status: 99}}", 45, "`status` must be at least 100", ""),
         ("- watcher: {name: audit, hang: true, body: x}", 28, "`watcher`: `body` excludes `hang`", ""),
         ("- expect: {watcher: audit}", 14, "`expect` lacks what must have been seen", "write one of `count`, `each`, `any`, `inOrder`, `distinct`, `latency`, `none` and `offered`"),

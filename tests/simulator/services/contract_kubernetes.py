@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from simulator.scenario_file.step import FaultReply
 from simulator.services.kubernetes import EmbeddedKubernetes
 from simulator.services.kubernetes_shape import SHAPE as KUBERNETES
 from simulator.services.service import SocketAddress, Stimulus
@@ -74,4 +75,5 @@ CONTRACT = Contract(
     setups=({}, {"objects": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}]}),
     is_process=False,
     greeting=_WATCH,
+    reply=FaultReply(request="watch", error="TooManyRequests"),
 )

@@ -4,6 +4,9 @@ The services that must keep the contract. A new one joins by a file of its own b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from simulator.services.child import in_process_of_its_own
 from tests.simulator.services import (
     contract_amqp,
     contract_kafka,
@@ -21,3 +24,16 @@ CONTRACTS = (
     contract_nats.CONTRACT,
     contract_s3.CONTRACT,
 )
+
+CHILDREN = tuple(
+    replace(
+        each,
+        name=each.name.replace("embedded", "process"),
+        service=in_process_of_its_own(each.service),
+        usual={**each.usual, "process": True},
+        is_process=True,
+    )
+    for each in CONTRACTS
+    if not each.is_process
+)
+"""Our own servers as processes of their own: they keep the basic part."""

@@ -22,7 +22,7 @@ from simulator.errors import ServiceUnavailable
 from simulator.services.process import LocalProcess
 from simulator.services.service import Service
 from tests.simulator.services.contract import Contract
-from tests.simulator.services.contracts import CONTRACTS
+from tests.simulator.services.contracts import CHILDREN, CONTRACTS
 from tests.simulator.services.processes import is_gone
 
 PAYLOADS = [b"one", b"", b"\x00\xff", b"x" * 100_000]
@@ -31,6 +31,7 @@ FAULT_VALUES: dict[str, Any] = {"latency": 0.01, "rate": 1_000_000.0}
 every_contract = pytest.mark.parametrize("contract", CONTRACTS, ids=str)
 every_process = pytest.mark.parametrize("contract", [each for each in CONTRACTS if each.is_process], ids=str)
 """Services that run in a process of their own."""
+every_form = pytest.mark.parametrize("contract", [*CONTRACTS, *CHILDREN], ids=str)
 
 
 class RealTime:
@@ -130,7 +131,7 @@ def test_a_restart_keeps_the_address(contract: Contract, how: str, relayed: bool
     play(story)
 
 
-@every_contract
+@every_form
 def test_a_service_that_is_stopped_at_first_has_an_address_that_refuses(contract: Contract) -> None:
     async def story() -> None:
         async with started(contract, {"stopped": True}) as service:
@@ -147,7 +148,7 @@ def test_a_service_that_is_stopped_at_first_has_an_address_that_refuses(contract
     play(story)
 
 
-@every_contract
+@every_form
 def test_every_fault_of_its_shape_breaks_and_heals(contract: Contract) -> None:
     async def story() -> None:
         async with started(contract) as service:
@@ -161,7 +162,7 @@ def test_every_fault_of_its_shape_breaks_and_heals(contract: Contract) -> None:
     play(story)
 
 
-@every_contract
+@every_form
 def test_a_service_that_is_killed_by_a_fault_refuses_until_healed(contract: Contract) -> None:
     async def story() -> None:
         deaths: list[str] = []
@@ -256,7 +257,7 @@ def test_a_fence_goes_the_way_of_the_stimuli(contract: Contract) -> None:
     play(story)
 
 
-@every_process
+@pytest.mark.parametrize("contract", [each for each in [*CONTRACTS, *CHILDREN] if each.is_process], ids=str)
 def test_a_death_is_told_with_its_cause_and_the_service_can_be_had_again(contract: Contract) -> None:
     async def story() -> None:
         deaths: list[str] = []

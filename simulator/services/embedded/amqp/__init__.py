@@ -2,7 +2,7 @@
 An AMQP 0-9-1 server: listener (server), protocol core (connection, channel, wire), and store (broker, queue, routing).
 """
 
-from simulator.services.embedded.amqp.broker import Broker, Exchange
+from simulator.services.embedded.amqp.broker import Broker, Exchange, Kept
 from simulator.services.embedded.amqp.failure import Failure
 from simulator.services.embedded.amqp.queue import Message, Queue
 from simulator.services.embedded.amqp.routing import Binding, headers_match, topic_matches
@@ -14,6 +14,7 @@ __all__ = [
     "Broker",
     "Exchange",
     "Failure",
+    "Kept",
     "Message",
     "Queue",
     "headers_match",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pamqp.commands import Basic
 
@@ -50,6 +50,16 @@ class Exchange:
     internal: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     bindings: list[Binding] = field(default_factory=list)
+
+
+class Kept(NamedTuple):
+    """
+    What one broker can hand over to the next.
+    """
+
+    exchanges: list[Exchange]
+    queues: list[tuple[str, bool, Mapping[str, Any], list[tuple[Message, bool]]]]
+    """Name, whether it goes with its last consumer, arguments, and messages with whether each was delivered before."""
 
 
 class Broker:
@@ -289,6 +299,30 @@ class Broker:
             if not exchange.durable:
                 self.exchanges.pop(exchange.name, None)
                 self._unbind_all(exchange.name, of_exchange=True)
+
+    def kept(self) -> Kept:
+        """
+        The same, for a broker in another process.
+        """
+        queues = [
+            (each.name, each.auto_delete, each.arguments, each.durable_messages())
+            for each in self.queues.values()
+            if each.durable and each.owner is None
+        ]
+        return Kept([each for each in self.exchanges.values() if each.durable], queues)
+
+    def take_up(self, kept: Kept) -> None:
+        """
+        Have what another broker kept, beside what there is.
+        """
+        self.exchanges.update((each.name, each) for each in kept.exchanges)
+        for name, auto_delete, arguments, messages in kept.queues:
+            queue = self.declare_queue(name, durable=True, owner=None, auto_delete=auto_delete, arguments=arguments)
+            for message, redelivered in messages:
+                queue.bring_back(message, redelivered)
+        for exchange in self.exchanges.values():
+            there = (self.queues, self.exchanges)
+            exchange.bindings = [each for each in exchange.bindings if each.destination in there[each.to_exchange]]
 
     def _routed(self, exchange: Exchange, message: Message) -> dict[str, None]:
         """

@@ -204,6 +204,25 @@ class Queue:
             self._forget_expiry(held)
         self._ready = deque(held for held in self._ready if held.message.properties.delivery_mode == PERSISTENT)
 
+    def durable_messages(self) -> list[tuple[Message, bool]]:
+        """
+        The persistent messages that are not acknowledged, in order, each with whether it was delivered before.
+        """
+        there = sorted((*self._ready, *self.unsettled.values()), key=lambda held: held.number)
+        return [
+            (held.message, held.redelivered or held.number in self.unsettled)
+            for held in there
+            if held.message.properties.delivery_mode == PERSISTENT
+        ]
+
+    def bring_back(self, message: Message, redelivered: bool) -> None:
+        """
+        Have a message of a former life; it lives as long as a new one. There are no consumers yet.
+        """
+        self.put(message)
+        if self._ready and self._ready[-1].message is message:
+            self._ready[-1].redelivered = redelivered
+
     def waiting(self) -> Iterator[Message]:
         """
         The messages that wait, in order.

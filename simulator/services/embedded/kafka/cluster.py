@@ -22,7 +22,7 @@ from simulator.services.embedded.kafka.errors import (
     UNKNOWN_TOPIC_OR_PARTITION,
     Refused,
 )
-from simulator.services.embedded.kafka.group import Group
+from simulator.services.embedded.kafka.group import Committed, Group
 from simulator.services.embedded.kafka.partition import PartitionLog
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -59,6 +59,18 @@ class WrongReply:
     code: int
     left: int | None
     """So many times; None: until it is healed."""
+
+
+class Kept(NamedTuple):
+    """
+    What one cluster can hand over to the next.
+    """
+
+    topics: dict[str, Topic]
+    offsets: dict[str, dict[tuple[str, int], Committed]]
+    """Group to topic and partition to what was committed."""
+    producer: int
+    """The next id of an idempotent producer."""
 
 
 class Caller:
@@ -216,6 +228,22 @@ class Cluster:
         """
         for group in self.groups.values():
             group.disband()
+
+    def kept(self) -> Kept:
+        """
+        What outlives the brokers: topics with their logs, and the offsets that groups have committed.
+        """
+        offsets = {name: group.offsets for name, group in self.groups.items()}
+        producer = next(self.producers)
+        return Kept(self.topics, offsets, producer)
+
+    def take_up(self, kept: Kept) -> None:
+        """
+        Have what another cluster of as many brokers kept, in place of what there is.
+        """
+        self.topics = kept.topics
+        self.groups = {name: Group(name, offsets=offsets) for name, offsets in kept.offsets.items()}
+        self.producers = count(kept.producer)
 
     def _grow(self, topic: Topic, partitions: int) -> None:
         nodes = self._nodes

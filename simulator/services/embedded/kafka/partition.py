@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from simulator.services.embedded.kafka.batches import Batch, first_at, placed
 from simulator.services.embedded.kafka.errors import (
@@ -48,6 +49,12 @@ class PartitionLog:
         self._lasts: list[int] = []
         self._producers: dict[int, _Producer] = {}
         self._waiters: set[Callable[[], None]] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """
+        All but who waits, which is of this process.
+        """
+        return {**self.__dict__, "_waiters": set()}
 
     def append(self, batches: Iterable[Batch]) -> int:
         """

@@ -63,6 +63,16 @@ class Page(NamedTuple):
     left: int = 0
 
 
+class Kept(NamedTuple):
+    """
+    What one server can hand over to the next.
+    """
+
+    kinds: Kinds
+    storage: Storage
+    owners: dict[tuple[Collection, Key], Owners]
+
+
 class Api:
     """
     The rules, on one storage.
@@ -80,6 +90,18 @@ class Api:
         assert namespaces is not None
         for name in _NAMESPACES_AT_START:
             self.create(namespaces, "", {"metadata": {"name": name}}, Asked())
+
+    def kept(self) -> Kept:
+        """
+        All that there is.
+        """
+        return Kept(self.kinds, self.storage, self._owners)
+
+    def take_up(self, kept: Kept) -> None:
+        """
+        Have what another server kept, in place of what there is.
+        """
+        self.kinds, self.storage, self._owners = kept
 
     def timestamp(self) -> str:
         """

@@ -11,8 +11,10 @@ from typing import Any
 
 from simulator.services.embedded.kubernetes.kinds import Kind
 
-_REASONS = {
+REASONS = {
     400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     406: "NotAcceptable",
@@ -20,9 +22,12 @@ _REASONS = {
     410: "Expired",
     415: "UnsupportedMediaType",
     422: "Invalid",
+    429: "TooManyRequests",
     500: "InternalError",
+    503: "ServiceUnavailable",
     504: "Timeout",
 }
+"""HTTP status to the reason that stands for it where a failure names no other."""
 
 
 class ApiFailure(Exception):
@@ -43,11 +48,19 @@ class ApiFailure(Exception):
             "metadata": {},
             "status": "Failure",
             "message": message,
-            "reason": reason or _REASONS[code],
+            "reason": reason or REASONS[code],
             "code": code,
         }
         if details:
             self.status["details"] = details
+
+
+def failure_named(error: str | int) -> ApiFailure | None:
+    """
+    The failure of that HTTP status, or of that reason; None where there is none.
+    """
+    code = next((code for code, reason in REASONS.items() if str(error) in (str(code), reason)), None)
+    return ApiFailure(code, f"the server answers {REASONS[code]}, as it was asked to") if code is not None else None
 
 
 def unknown_path() -> ApiFailure:

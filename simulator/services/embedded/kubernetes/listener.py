@@ -27,6 +27,15 @@ _BODY_BYTES_MAX = 3 * 1024 * 1024
 _WATCH_S = 1_800.0
 _HEALTH = frozenset({"healthz", "livez", "readyz"})
 _YES = ("true", "1", "True")
+VERBS = ("discover", "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+"""What can be asked of the API, by the names that Kubernetes has for it; discovery has none."""
+
+Hook = Callable[[str], ApiFailure | None]
+"""Told the verb of each request; a failure is the answer to it."""
+
+
+def _no_fault(verb: str) -> None:
+    return None
 
 
 class Target(NamedTuple):
@@ -47,10 +56,14 @@ class Listener:
     Args:
         api: What answers.
         now: For the ages in tables.
+        hook: Asked before each request is taken up.
     """
 
-    def __init__(self, api: Api, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, api: Api, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, hook: Hook = _no_fault
+    ) -> None:
         self._api = api
+        self._hook = hook
         self._now = now
         self._runner: web.AppRunner | None = None
         self._watches: dict[asyncio.Task[Any], Target] = {}
@@ -99,6 +112,8 @@ class Listener:
         if path and path[0] in _HEALTH:
             return web.Response(text="ok")
         target = self._target(path)
+        if failure := self._hook(_verb(request, target)):
+            raise failure
         if target is None:
             if request.method != "GET":
                 raise ApiFailure(405, "the server does not allow this method on the requested resource")
@@ -291,6 +306,20 @@ async def _write(response: web.StreamResponse, form: Form, events: Any) -> bool:
         if event.type == "ERROR":
             return False
     return True
+
+
+def _verb(request: web.Request, target: Target | None) -> str:
+    """
+    What is asked; a method that the API does not have stands for itself.
+    """
+    if target is None:
+        return "discover"
+    match request.method:
+        case "GET" | "HEAD":
+            return "watch" if request.query.get("watch") in _YES else "get" if target.name else "list"
+        case "DELETE":
+            return "delete" if target.name else "deletecollection"
+    return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(request.method, request.method)
 
 
 async def _body(request: web.Request) -> Any:

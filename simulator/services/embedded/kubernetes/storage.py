@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.services.embedded.kubernetes.kinds import Collection, Object
 
@@ -51,6 +51,12 @@ class Storage:
         """By the uid of an owner that they name."""
         self._changes: deque[Change] = deque()
         self._listeners: set[Callable[[], None]] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """
+        All but who listens, which is of this process.
+        """
+        return {**self.__dict__, "_listeners": set()}
 
     def get(self, collection: Collection, key: Key) -> Object | None:
         """

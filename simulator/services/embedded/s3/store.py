@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from simulator.services.embedded.s3.errors import S3Error
@@ -90,6 +91,17 @@ class Actor:
     user_agent: str = ""
 
 
+class Kept(NamedTuple):
+    """
+    What one store can hand over to the next.
+    """
+
+    buckets: dict[str, Bucket]
+    uploads: dict[str, Upload]
+    number: int
+    """Of the latest happening."""
+
+
 class Store:
     """
     Everything that is stored.
@@ -105,6 +117,18 @@ class Store:
         self.now = now
         self._told = told
         self._number = 0
+
+    def kept(self) -> Kept:
+        """
+        All that there is.
+        """
+        return Kept(self.buckets, self.uploads, self._number)
+
+    def take_up(self, kept: Kept) -> None:
+        """
+        Have what another store kept, in place of what there is.
+        """
+        self.buckets, self.uploads, self._number = kept
 
     def bucket(self, name: str) -> Bucket:
         """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from simulator.services.embedded.kubernetes.api import Api
-from simulator.services.embedded.kubernetes.listener import Listener
+from simulator.services.embedded.kubernetes.listener import Hook, Listener
 
 
 class Server:
@@ -35,13 +35,13 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(hook: Hook = lambda verb: None) -> Iterator[Server]:
     ready: list[Server] = []
     up, down = threading.Event(), asyncio.Event()
 
     async def life() -> None:
         api = Api()
-        listener = Listener(api)
+        listener = Listener(api, hook=hook)
         await listener.start()
         ready.append(Server(listener, api, asyncio.get_running_loop()))
         up.set()

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from simulator.services.embedded.kubernetes.failures import ApiFailure, failure_named
+from simulator.services.embedded.kubernetes.listener import VERBS
 from tests.simulator.services.embedded.kubernetes.serving import Server, serving
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -80,3 +82,33 @@ def test_objects_may_be_written_in_yaml_and_seen_as_rows(server: Server) -> None
     assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Data", "Age"]
     assert table["rows"][0]["cells"][:2] == ["rows", 1]
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+
+def test_each_request_is_told_by_its_verb_before_it_is_taken_up_and_may_be_refused() -> None:
+    verbs: list[str] = []
+
+    def hook(verb: str) -> ApiFailure | None:
+        verbs.append(verb)
+        return failure_named(503)
+
+    one = f"{CONFIG_MAPS}/a"
+    with serving(hook) as refusing:
+        for method, path in (
+            ("GET", "/api/v1"), ("GET", one), ("GET", CONFIG_MAPS), ("GET", f"{CONFIG_MAPS}?watch=true"),
+            ("POST", CONFIG_MAPS), ("PUT", one), ("PATCH", one), ("DELETE", one), ("DELETE", CONFIG_MAPS),
+        ):  # fmt: skip
+            code, status = asked(refusing, method, path, None if method in ("GET", "DELETE") else b"{}")
+            assert (code, status["reason"]) == (503, "ServiceUnavailable")
+        assert asked(refusing, "GET", "/readyz.json")[0] == 503
+    assert (*verbs[:-1],) == VERBS
+
+
+@pytest.mark.parametrize(("named", "code"), [(429, 429), ("429", 429), ("TooManyRequests", 429), ("Expired", 410)])
+def test_a_failure_is_named_by_its_status_or_its_reason(named: str | int, code: int) -> None:
+    failure = failure_named(named)
+    assert failure is not None
+    assert failure.code == code
+
+
+def test_there_is_no_failure_of_a_name_that_the_api_does_not_have() -> None:
+    assert failure_named("Nonsense") is None
