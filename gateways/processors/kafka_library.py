@@ -9,7 +9,7 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # importlib.resources.read_text, in kafka/protocol/schemas
     from kafka import errors
-    from kafka.protocol import consumer, metadata
+    from kafka.protocol import consumer, metadata, sasl
     from kafka.record.memory_records import MemoryRecords
 
-__all__ = ["MemoryRecords", "consumer", "errors", "metadata"]
+__all__ = ["MemoryRecords", "consumer", "errors", "metadata", "sasl"]
