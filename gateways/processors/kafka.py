@@ -1,5 +1,5 @@
 """
-Kafka: one partition of a topic from its newest message on, or those that a group gives us; a group goes on where it was.
+Kafka: one partition of a topic from its newest message on, or those that a group shares out, from where it left off.
 
 Without a group nothing is told to the broker, but a message that a watcher refused is handed on again, and a lost
 connection goes on at the next message: nothing is lost while the configuration stands. A group without a partition

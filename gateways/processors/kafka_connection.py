@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Mapping
+from secrets import token_hex
 from typing import Any, TypeVar, cast
 
 from gateways.clock import closing
@@ -49,6 +50,7 @@ _VERSIONS: dict[str, tuple[Any, int, int]] = {
 _UNSUPPORTED_MECHANISM, _LOGIN_OUT_OF_PLACE = 33, 34
 _TLS_ALERT = b"\x15\x03"
 """How a TLS server begins its complaint about plain text."""
+_NONCE_BYTES = 24
 _CLOSED = "the connection was closed"
 _NO_BROKER = "it is no Kafka broker: its answer cannot be read"
 
@@ -59,7 +61,7 @@ class KafkaConnection(asyncio.Protocol):
 
     Args:
         broker: Whom it leads to.
-        context: The configuration's, or whatever else has a clock, an address book, chance and limits.
+        context: Who talks to it.
         access: Whether there is TLS and a login.
     """
 
@@ -206,7 +208,8 @@ class KafkaConnection(asyncio.Protocol):
             out_of_place = agreed.error_code == _LOGIN_OUT_OF_PLACE
             why = "the broker wants no login there; leave `auth` out" if out_of_place else said(agreed.error_code)
             raise SourceUnavailable(f"{self.peer}: {why}")
-        login = exchange(mechanism, username or "", password or "", self._context.chance.new_id())
+        # A nonce has to be unpredictable, so it is not one of the seed's.
+        login = exchange(mechanism, username or "", password or "", token_hex(_NONCE_BYTES))
         saying: bytes | None = login.first()
         while saying is not None:
             answer = await self.ask("SaslAuthenticate", auth_bytes=saying)

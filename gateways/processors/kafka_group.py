@@ -26,6 +26,7 @@ SESSION_S = 30.0
 REBALANCE_S = 60.0
 """So long they wait for one that is still settling what it has in flight."""
 _ANSWER_S = REBALANCE_S + 10.0
+_INCONSISTENT_PROTOCOL = 23
 _MEMBER_ID_REQUIRED = 79
 _NO_GENERATION = -1
 _TRIES = 10
@@ -40,6 +41,13 @@ class Membership:
     def __init__(self) -> None:
         self.id = ""
         self.generation = _NO_GENERATION
+
+    @property
+    def is_member(self) -> bool:
+        """
+        Whether it was given a share, and has not heard since that it is no member.
+        """
+        return self.generation != _NO_GENERATION
 
     def forget(self) -> None:
         """
@@ -69,13 +77,8 @@ class GroupMember:
         self._options = options
         self._context = context
         self._connection: KafkaConnection | None = None
-
-    @property
-    def is_member(self) -> bool:
-        """
-        Whether it has not heard that it is none.
-        """
-        return self.membership.generation != _NO_GENERATION
+        self._shared_out: dict[str, list[int]] = {}
+        """Topic to its partitions, as this member has shared them out; empty where it does not lead."""
 
     async def join(self, sent: Callable[[], None]) -> Assigned:
         """
@@ -129,6 +132,16 @@ class GroupMember:
             raise SourceUnavailable(f"{connection.peer}: group {self._options.group}: {said(code)}")
         return code != REBALANCE_IN_PROGRESS
 
+    async def has_more_to_share(self) -> bool:
+        """
+        Whether the topics have other partitions than when this member, as the leader, shared them out.
+
+        Raises:
+            SourceUnavailable: Nobody can tell.
+        """
+        before = self._shared_out
+        return bool(before) and await self._cluster.partitions(list(before)) != before
+
     async def leave(self) -> None:
         """
         Leave, so that nobody waits for this member.
@@ -179,10 +192,12 @@ class GroupMember:
         """
         self.membership.id, self.membership.generation = joined.member_id, joined.generation_id
         assignments = []
+        self._shared_out = {}
         if joined.leader == joined.member_id:
             members = kafka_assignment.subscribers(joined.members)
             topics = sorted({topic for each in members for topic in each.topics})
-            shares = kafka_assignment.shared_out(members, await self._cluster.partitions(topics))
+            partitions = self._shared_out = await self._cluster.partitions(topics)
+            shares = kafka_assignment.shared_out(members, partitions)
             assignments = [
                 consumer.SyncGroupRequest.SyncGroupRequestAssignment(
                     member_id=member, assignment=kafka_assignment.assignment(share)
@@ -222,5 +237,8 @@ class GroupMember:
             self._connection = None
         elif code in MEMBERSHIP_LOST:
             self.membership.forget()
+        elif code == _INCONSISTENT_PROTOCOL:
+            group = self._options.group
+            raise SourceUnavailable(f"{self._peer}: the members of group {group} do not know the range assignor")
         elif code != REBALANCE_IN_PROGRESS:
             raise SourceUnavailable(f"{self._peer}: group {self._options.group} cannot be joined: {said(code)}")

@@ -20,12 +20,13 @@ class GroupOffsets:
     Args:
         cluster: Who is asked.
         options: Name the group.
-        membership: In whose name it is committed; without an id in nobody's, as for a single partition.
+        membership: In whose name it is committed, where a group shares partitions out.
     """
 
     def __init__(self, cluster: KafkaCluster, options: KafkaOptions, membership: Membership) -> None:
         self._cluster = cluster
         self._options = options
+        self._shared_out = options.partition is None
         self._membership = membership
         self._coordinator: KafkaBroker | None = None
         self._committed: dict[int, int] = {}
@@ -41,6 +42,13 @@ class GroupOffsets:
         found = await self._cluster.committed(partitions, self._coordinator)
         self._committed.update(found)
         return found
+
+    @property
+    def are_ours(self) -> bool:
+        """
+        Whether anything can be committed: not by a member that the group goes on without.
+        """
+        return not self._shared_out or self._membership.is_member
 
     def forget(self, partition: int) -> None:
         """
@@ -66,11 +74,13 @@ class GroupOffsets:
         }
         if not offsets or self._coordinator is None:
             return True
+        if not self.are_ours:
+            return False
         code = await self._commit(offsets, self._coordinator)
         if code in COORDINATOR_MOVED:
             self._coordinator = await self._cluster.coordinator()
             code = await self._commit(offsets, self._coordinator)
-        if self._membership.id and (code == REBALANCE_IN_PROGRESS or code in MEMBERSHIP_LOST):
+        if self._shared_out and (code == REBALANCE_IN_PROGRESS or code in MEMBERSHIP_LOST):
             if code in MEMBERSHIP_LOST:
                 self._membership.forget()
             return False
@@ -82,5 +92,7 @@ class GroupOffsets:
         return True
 
     async def _commit(self, offsets: Mapping[int, int], coordinator: KafkaBroker) -> int:
+        if not self._shared_out:
+            return await self._cluster.commit(offsets, coordinator)
         membership = self._membership
         return await self._cluster.commit(offsets, coordinator, member=membership.id, generation=membership.generation)

@@ -97,7 +97,7 @@ class Reading:
                 over()
                 for task in reading:
                     task.cancel()
-                if not self._failures:
+                if not self._failures and (self._offsets is None or self._offsets.are_ours):
                     await self._all_settled()
             finally:
                 for task in (*reading, *telling):

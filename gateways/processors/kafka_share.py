@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 
 from gateways.clock import Wakeup, start
 from gateways.errors import SourceUnavailable
@@ -15,6 +16,9 @@ from gateways.processors.kafka_group import HEARTBEAT_S, GroupMember, Membership
 from gateways.processors.kafka_offsets import GroupOffsets
 from gateways.processors.kafka_options import KafkaOptions
 from gateways.processors.kafka_position import Position
+
+_BEATS_PER_LOOK = 100
+"""Every five minutes, as Kafka's own clients do, the leader looks whether a topic has got more partitions."""
 
 
 class Share:
@@ -39,6 +43,7 @@ class Share:
         self._options = options
         self._context = context
         self._positions = positions
+        self._membership = membership
         self._member = GroupMember(cluster, options, context, membership)
         self._is_known = False
 
@@ -83,8 +88,8 @@ class Share:
         Raises:
             SourceUnavailable: It cannot be said.
         """
-        while True:
-            if not self._member.is_member or not await self._member.heartbeat():
+        for beat in count(1):
+            if not await self._stands() or (beat % _BEATS_PER_LOOK == 0 and await self._member.has_more_to_share()):
                 shared_anew()
             await self._context.clock.sleep(HEARTBEAT_S)
 
@@ -108,6 +113,9 @@ class Share:
             self._context.running(f"reading {places} in group {group} at {peer}")
         else:
             self._context.running(f"waiting: other members of group {group} read every partition of {topic}")
+
+    async def _stands(self) -> bool:
+        return self._membership.is_member and await self._member.heartbeat()
 
     async def _tell_that_it_waits(self, sent: Wakeup, offsets: GroupOffsets) -> None:
         """

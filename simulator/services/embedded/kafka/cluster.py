@@ -119,7 +119,7 @@ class Cluster:
         self.wrong_replies: list[WrongReply] = []
         self.producers = count(1000)
         self._nodes: list[int] = [1]
-        self._later = later
+        self.later = later
         self._moves = 0
 
     def lead_with(self, nodes: Iterable[int]) -> None:
@@ -234,7 +234,7 @@ class Cluster:
         """
         The group of that name, made where it is missing.
         """
-        return self.groups.setdefault(name, Group(name, self._later))
+        return self.groups.setdefault(name, Group(name))
 
     def readers(self, topic: str, partition: int) -> int:
         """

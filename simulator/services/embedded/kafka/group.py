@@ -99,6 +99,8 @@ class Member:
     assignment: bytes = b""
     stall: Stall = lambda: _nothing
     """Its work waits for scenario time."""
+    later: Later = in_real_time
+    """Ends its session, and the rebalance that it asks for."""
     joining: Waiting | None = None
     """Told the error code when the group has a new generation."""
     syncing: Waiting | None = None
@@ -139,7 +141,6 @@ class Group:
     """
 
     id: str
-    later: Later = in_real_time
     state: str = EMPTY
     generation: int = 0
     protocol_type: str = ""
@@ -192,7 +193,7 @@ class Group:
             _forget(known, REBALANCE_IN_PROGRESS)
         self.members[member.id] = member
         joining = member.joining = Waiting()
-        self._prepare()
+        self._prepare(member.later)
         error = await joining.answer(member.stall)
         return Joined(member.id, error, self.leader)
 
@@ -267,7 +268,7 @@ class Group:
             raise Refused(UNKNOWN_MEMBER_ID)
         _forget(member, UNKNOWN_MEMBER_ID)
         if self.members:
-            self._prepare()
+            self._prepare(member.later)
         else:
             self._become_empty()
 
@@ -329,13 +330,13 @@ class Group:
         """
         return self.state == COMPLETING or (self.state == STABLE and member.id != self.leader)
 
-    def _prepare(self) -> None:
+    def _prepare(self, later: Later) -> None:
         if self.state != PREPARING:
             self.state = PREPARING
             for member in self.members.values():
                 _tell(member.syncing, REBALANCE_IN_PROGRESS)
             longest_s = max(member.rebalance_s for member in self.members.values())
-            self._cancel_deadline = self.later(longest_s, self._complete)
+            self._cancel_deadline = later(longest_s, self._complete)
         if all(_waits(member.joining) for member in self.members.values()):
             self._complete()
 
@@ -370,7 +371,7 @@ class Group:
 
     def _touch(self, member: Member) -> None:
         member.forget_timer()
-        member.forget_timer = self.later(member.session_s, lambda: self._expire(member))
+        member.forget_timer = member.later(member.session_s, lambda: self._expire(member))
 
     def _expire(self, member: Member) -> None:
         """

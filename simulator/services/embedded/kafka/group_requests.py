@@ -24,6 +24,8 @@ from simulator.services.embedded.kafka.library import admin, consumer
 _SESSION_MS = range(1, 1_800_001)
 _ASKS_TWICE = 4
 """From this version of JoinGroup on a newcomer is first told its id."""
+_VERSIONS = 100
+"""More than any request has."""
 _UNASKED_OPERATIONS = -(1 << 31)
 _NOTHING_COMMITTED = Committed(-1, -1, "")
 
@@ -50,6 +52,7 @@ async def join_group(cluster: Cluster, request: Any, caller: Caller, wrong: int)
             session_s=request.session_timeout_ms / 1000,
             rebalance_s=(request.rebalance_timeout_ms if version >= 1 else request.session_timeout_ms) / 1000,
             stall=caller.stall,
+            later=cluster.later,
         )
         group = cluster.group(request.group_id)
         joined = await group.join(member, request.protocol_type, must_ask=version >= _ASKS_TWICE)
@@ -88,7 +91,7 @@ def _instance(request: Any, since: int) -> str | None:
     """
     The static member's name, which requests have from version *since* on.
     """
-    return None if request.API_VERSION < since else request.group_instance_id
+    return request.group_instance_id if request.API_VERSION in range(since, _VERSIONS) else None
 
 
 async def sync_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
-from simulator.services.embedded.kafka.protocol import NotUnderstood, answer
+from simulator.services.embedded.kafka.protocol import LoginMissing, NotUnderstood, answer
 
 SocketAddress = tuple[str, int]
 Stall = Callable[[SocketAddress], Callable[[], None]]
@@ -22,6 +22,8 @@ Stall = Callable[[SocketAddress], Callable[[], None]]
 
 _log = logging.getLogger(__name__)
 _LENGTH = struct.Struct(">i")
+_TLS_HANDSHAKE = b"\x16\x03"
+"""How a client begins that speaks TLS."""
 _FRAME_MAX = 100 * 1024 * 1024
 _WAITING_MAX = 64
 """Requests of one connection that wait for those before them; beyond that it is not read."""
@@ -103,7 +105,8 @@ class _Connection(asyncio.Protocol):
         while len(self._bytes) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._bytes)
             if not 0 <= length <= _FRAME_MAX:
-                _log.warning("broker %d: no Kafka request: length %d", self._node, length)
+                level = logging.INFO if self._bytes.startswith(_TLS_HANDSHAKE) else logging.WARNING
+                _log.log(level, "broker %d: no Kafka request: it begins with %s", self._node, bytes(self._bytes[:8]))
                 self.close()
                 return
             end = _LENGTH.size + length
@@ -142,7 +145,7 @@ class _Connection(asyncio.Protocol):
             try:
                 answered = await answer(self._cluster, frame, self._caller)
             except NotUnderstood as error:
-                _log.warning("broker %d: %s", self._node, error)
+                _log.log(_level_of(error), "broker %d: %s", self._node, error)
                 self._transport.close()
                 return
             except Exception:
@@ -155,3 +158,10 @@ class _Connection(asyncio.Protocol):
             if self._caller.is_denied:
                 self._transport.close()
                 return
+
+
+def _level_of(error: NotUnderstood) -> int:
+    """
+    Who does not log in is not in trouble with us, as one is whose request we do not know.
+    """
+    return logging.INFO if isinstance(error, LoginMissing) else logging.WARNING

@@ -79,8 +79,8 @@ async def fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
     """
     Read from partitions; waits for as many bytes as the client wants, but not longer than it wants.
 
-    Fetch sessions (KIP-227) are never made: each answer has session 0, which tells a client to ask in full, and who goes
-    on with a session is told that there is none.
+    Fetch sessions (KIP-227) are never made: each answer has session 0, which tells a client to ask in full, and whoever
+    goes on with a session is told that there is none.
     """
     refused = _session_error(request)
     if refused:

@@ -24,6 +24,12 @@ class NotUnderstood(Exception):
     """
 
 
+class LoginMissing(NotUnderstood):
+    """
+    The request needs a login first.
+    """
+
+
 class Api(NamedTuple):
     """
     One kind of request.
@@ -98,7 +104,8 @@ async def answer(cluster: Cluster, frame: bytes, caller: Caller) -> bytes | None
         The answer with its length, or None where the protocol has none (a produce without acknowledgement).
 
     Raises:
-        NotUnderstood: It cannot be read, is of a kind or version that we did not offer, or needs a login first.
+        NotUnderstood: It cannot be read, or is of a kind or version that we did not offer.
+        LoginMissing: It may not be asked by who has not logged in.
     """
     try:
         key, version, correlation = _HEAD.unpack_from(frame)
@@ -108,7 +115,7 @@ async def answer(cluster: Cluster, frame: bytes, caller: Caller) -> bytes | None
     if api is None:
         raise NotUnderstood(f"request {key} is not supported")
     if cluster.users and not caller.user and api.name not in _BEFORE_LOGIN:
-        raise NotUnderstood(f"{api.name} comes before a login")
+        raise LoginMissing(f"{api.name} comes before a login")
     if version not in api.versions:
         if api.answer is not api_versions:
             raise NotUnderstood(f"version {version} of {api.name} is not supported")
