@@ -104,10 +104,11 @@ class KafkaProcessor(Processor):
         """See Processor."""
         if self._cluster is not None and self._offsets is not None and not self._aborted:
             try:
-                if not await self._offsets.commit(self._positions):
-                    raise SourceUnavailable(f"group {self.options.group} goes on without us")
+                committed = await self._offsets.commit(self._positions)
                 if self._share is not None:
                     await self._share.leave()
+                if not committed:
+                    raise SourceUnavailable(f"group {self.options.group} has gone on without us")
             except GatewayError as error:
                 self.context.log.warning("what was accepted last is not committed and may come again: %s", error)
         self._leave()

@@ -101,7 +101,9 @@ class GroupMember:
                 if not answer_code:
                     return self._assigned(connection, before, told)
             self._heed(answer_code, joined)
-        raise SourceUnavailable(f"{self._peer}: group {self._options.group} cannot be joined: {said(answer_code)}")
+        raise SourceUnavailable(
+            f"{self._cluster.peer}: group {self._options.group} cannot be joined: {said(answer_code)}"
+        )
 
     async def heartbeat(self) -> bool:
         """
@@ -124,7 +126,7 @@ class GroupMember:
         )
         code = int(answer.error_code)
         if code in COORDINATOR_MOVED:
-            self._connection = None
+            self._disconnect()
         elif code in MEMBERSHIP_LOST:
             self.membership.forget()
             return False
@@ -156,15 +158,19 @@ class GroupMember:
             await connection.within_limit(leaving)
             self.membership.forget()
 
-    @property
-    def _peer(self) -> str:
-        return self._connection.peer if self._connection is not None else self._cluster.peer
-
     async def _coordinator(self) -> KafkaConnection:
         if self._connection is None:
             broker: KafkaBroker = await self._cluster.coordinator()
             self._connection = await self._cluster.fresh_connection(broker)
         return self._connection
+
+    def _disconnect(self) -> None:
+        """
+        Look for the coordinator anew before it is asked again.
+        """
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def _ask_to_join(self, connection: KafkaConnection, sent: Callable[[], None]) -> Any:
         request = consumer.JoinGroupRequest
@@ -234,11 +240,13 @@ class GroupMember:
         if code == _MEMBER_ID_REQUIRED:
             self.membership.id = joined.member_id
         elif code in COORDINATOR_MOVED:
-            self._connection = None
+            self._disconnect()
         elif code in MEMBERSHIP_LOST:
             self.membership.forget()
         elif code == _INCONSISTENT_PROTOCOL:
             group = self._options.group
-            raise SourceUnavailable(f"{self._peer}: the members of group {group} do not know the range assignor")
+            raise SourceUnavailable(
+                f"{self._cluster.peer}: the members of group {group} do not know the range assignor"
+            )
         elif code != REBALANCE_IN_PROGRESS:
-            raise SourceUnavailable(f"{self._peer}: group {self._options.group} cannot be joined: {said(code)}")
+            raise SourceUnavailable(f"{self._cluster.peer}: group {self._options.group} cannot be joined: {said(code)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gateways.processors import kafka_share
 from gateways.processors.kafka import KafkaProcessor
 from gateways.processors.kafka_options import KafkaOptions
 from gateways.processors.kafka_position import Positions
+from simulator.services.certificate import Certificate
 from tests.gateways.processors.surroundings import ACCEPTED, REFUSED, FakeContext
 from tests.simulator.services.embedded.kafka_clients import running
 
@@ -243,6 +245,36 @@ def test_what_is_settled_after_its_partition_was_given_away_is_neither_committed
                 while group.offsets["foo", 0].offset != 1:
                     await asyncio.sleep(0.001)
                 assert len(context.events) == 2
+
+        play(story)
+
+
+def test_a_login_is_read_from_files_at_each_connect_and_a_certificate_believed_by_its_file(tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path, ["127.0.0.1"])
+    asyncio.run(certificate.make())
+    (tmp_path / "user").write_text("gateway\n")
+    (tmp_path / "password").write_text("wrong\n")
+    access = (
+        f"tls: {{caFile: {certificate.file}}}\n"
+        f"auth: {{mechanism: SCRAM-SHA-512, usernameFile: {tmp_path}/user, passwordFile: {tmp_path}/password}}\n"
+    )
+    users = {"gateway": "right"}
+    with running({"foo": 1}, users=users, encryption=certificate.serving()) as (servers, _):
+
+        async def story() -> None:
+            options = KafkaOptions.parse(TEXT.format(servers) + access)
+            with pytest.raises(SourceUnavailable, match="refuses the login: Authentication failed"):
+                await KafkaProcessor(options, FakeContext(), None).run()
+            (tmp_path / "password").write_text("right\n")
+            context = FakeContext()
+            async with reading(servers, context, access):
+                assert shares(context) == f"reading foo/0 at {servers}"
+            without_login = KafkaOptions.parse(TEXT.format(servers) + access.partition("auth")[0])
+            with pytest.raises(SourceUnavailable, match="wants a login, and `auth` is missing"):
+                await KafkaProcessor(without_login, FakeContext(), None).run()
+            unbelieved = KafkaOptions.parse(TEXT.format(servers) + "tls: {}\n")
+            with pytest.raises(SourceUnavailable, match="TLS: self-signed certificate"):
+                await KafkaProcessor(unbelieved, FakeContext(), None).run()
 
         play(story)
 
