@@ -84,14 +84,17 @@ class Reading:
         for position in self._positions.values():
             position.stirred = self._settled.set
         async with asyncio.TaskGroup() as group:
-            reading = [
-                start(clock, group, self._until_it_fails(work), name="read")
-                for reader in self.readers
-                for work in (reader.run(begins.get(reader.partition), partial(self._reads, reader, listening)),)
-            ]
-            telling = [start(clock, group, self._until_it_fails(self._settle()), name="settle")]
+
+            def begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+                return start(clock, group, self._until_it_fails(work), name=name)
+
+            reading = []
+            for reader in self.readers:
+                reads = partial(self._reads, reader, listening)
+                reading.append(begin(reader.run(begins.get(reader.partition), reads), "read"))
+            telling = [begin(self._settle(), "settle")]
             if self._stay is not None:
-                telling.append(start(clock, group, self._until_it_fails(self._share(listening)), name="stay"))
+                telling.append(begin(self._share(listening), "stay"))
             try:
                 await self._over.wait()
                 over()
@@ -116,7 +119,7 @@ class Reading:
 
     def _reads(self, reader: PartitionReader, listening: Callable[[str], None], connection: KafkaConnection) -> None:
         self._begun.add(reader)
-        if len(self._begun) < len(self.readers):
+        if len(self._begun) < len(self.readers) or self._over.is_set:
             return
         first = not self._ready.is_set
         self._settled.set()  # a group that has committed nothing begins here, whatever comes next
