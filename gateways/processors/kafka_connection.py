@@ -50,6 +50,8 @@ _VERSIONS: dict[str, tuple[Any, int, int]] = {
 _UNSUPPORTED_MECHANISM, _LOGIN_OUT_OF_PLACE = 33, 34
 _TLS_ALERT = b"\x15\x03"
 """How a TLS server begins its complaint about plain text."""
+_FIRST_QUESTION = "Metadata"
+"""What is asked over the first connection to a cluster, after which requests it knows."""
 _NONCE_BYTES = 24
 _CLOSED = "the connection was closed"
 _NO_BROKER = "it is no Kafka broker: its answer cannot be read"
@@ -71,6 +73,7 @@ class KafkaConnection(asyncio.Protocol):
         self.cause = ""
         self._access = access or KafkaAccess()
         self._answers = 0
+        self._question = ""
         self._context = context
         self._transport: asyncio.Transport | None = None
         self._bytes = bytearray()
@@ -122,6 +125,7 @@ class KafkaConnection(asyncio.Protocol):
         if version < max(first, offered[0]):
             raise SourceUnavailable(f"{self.peer}: the broker offers no {name} request that we speak")
         request = request_type(version=version, **fields)
+        self._question = name
         return await self._exchange(request, response_type, version, patiently=patiently)
 
     async def ask_and_wait(self, name: str, limit_s: float, **fields: Any) -> Any:
@@ -264,7 +268,7 @@ class KafkaConnection(asyncio.Protocol):
             return _CLOSED
         if not self._answers and self._access.tls is None:
             return f"{_CLOSED} before it answered: it is no Kafka broker, or wants TLS and `tls` is missing"
-        if self._answers == 1:
+        if self._answers == 1 and self._question == _FIRST_QUESTION:
             return f"{_CLOSED} at the first question: a broker does so that wants a login, and `auth` is missing"
         return _CLOSED
 
