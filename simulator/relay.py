@@ -70,6 +70,12 @@ class Relay:
         self._refusing = refusing
         await self._set_listening(self._target is not None and not refusing)
 
+    def client_of(self, address: SocketAddress) -> SocketAddress | None:
+        """
+        Where the client is whose connection reaches the service from *address*; None where none does.
+        """
+        return next((each.client for each in self._connections if each.address == address), None)
+
     def set_fault(self, fault: RelayFault) -> None:
         """
         Treat all traffic so from now on, on live connections too.

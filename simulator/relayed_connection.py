@@ -174,6 +174,22 @@ class RelayedConnection:
         service.ended = lambda: self._ended(self._down, self._up)
         self.fault_changed()
 
+    @property
+    def client(self) -> SocketAddress | None:
+        """
+        Where the client is; None once it is gone.
+        """
+        transport = self._client.transport
+        return transport.get_extra_info("peername")[:2] if transport is not None else None
+
+    @property
+    def address(self) -> SocketAddress | None:
+        """
+        From where the service is reached; None while it is not.
+        """
+        transport = self._service.transport
+        return transport.get_extra_info("sockname")[:2] if transport is not None else None
+
     async def connect(self) -> None:
         """
         Connect to the service; what the client sends meanwhile is kept.

@@ -1,32 +1,33 @@
 """
-Kafka: one partition of a topic from its newest message on; with a group, from where the group left off.
+Kafka: one partition of a topic from its newest message on, or those that a group shares out, from where it left off.
 
 Without a group nothing is told to the broker, but a message that a watcher refused is handed on again, and a lost
-connection goes on at the next message: nothing is lost while the configuration stands.
+connection goes on at the next message: nothing is lost while the configuration stands. A group without a partition
+shares them out among all that name it: kafka_share.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
-from gateways.clock import Wakeup, start
+from gateways.clock import Wakeup
 from gateways.errors import GatewayError, SourceUnavailable
 from gateways.processor import Context, Delivery, Guarantee, Processor, Shared, Surroundings
-from gateways.processors.kafka_cluster import KafkaCluster, said
-from gateways.processors.kafka_connection import KafkaConnection
-from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
+from gateways.processors.kafka_cluster import KafkaCluster
+from gateways.processors.kafka_offsets import GroupOffsets
+from gateways.processors.kafka_options import KafkaOptions
 from gateways.processors.kafka_position import Position, Positions
-from gateways.processors.kafka_reader import PartitionReader
+from gateways.processors.kafka_reading import Reading
+from gateways.processors.kafka_share import Share
 from gateways.processors.servers import has_received
 
 
 class KafkaProcessor(Processor):
     """
-    Reads one partition.
+    Reads one partition, or its share of them.
 
-    Source: R-KAF-1 to R-KAF-4, G-KAF-2; docs/delivery.md.
+    Source: R-KAF-1 to R-KAF-4, G-KAF-2, G-KAF-11; docs/delivery.md.
     """
 
     type = "kafka"
@@ -35,7 +36,8 @@ class KafkaProcessor(Processor):
         told="the offset, with `group`, once every watcher accepted everything before it",
         by_default=Delivery.AT_LEAST_ONCE,
         extent="while the configuration stands; newest message at start",
-        stronger="`group`, `offsetReset`: also across restarts",
+        stronger="`group`, `offsetReset`: also across restarts; a `group` without a partition: also across gateways "
+        "that share the partitions",
     )
 
     options: KafkaOptions
@@ -44,12 +46,13 @@ class KafkaProcessor(Processor):
         super().__init__(options, context, shared)
         positions = shared if isinstance(shared, Positions) else Positions()
         self._positions = positions.of(context)
+        self._membership = positions.membership_of(context)
         self._cluster: KafkaCluster | None = None
-        self._coordinator: KafkaBroker | None = None
-        self._readers: list[PartitionReader] = []
-        self._settled = Wakeup(context.clock)
-        self._committed: dict[int, int] = {}
-        self._listening = False
+        self._offsets: GroupOffsets | None = None
+        self._share: Share | None = None
+        self._reading: Reading | None = None
+        self._listens = Wakeup(context.clock)
+        """Whether what can be proved of the reading holds: not while a group is being shared out."""
         self._aborted = False
 
     @classmethod
@@ -67,10 +70,15 @@ class KafkaProcessor(Processor):
         cluster = self._cluster = KafkaCluster(self.options, self.context)
         try:
             await cluster.connect()
-            begin = await self._committed_offset(cluster, self.options.partition)
-            await self._read(cluster, self.options.partition, begin)
+            if self.options.group:
+                self._offsets = GroupOffsets(cluster, self.options, self._membership)
+            if self.options.partition is None:
+                await self._read_share(cluster)
+            else:
+                await self._read_one(cluster, self.options.partition)
         except asyncio.CancelledError:
-            self._listening = False
+            self._reading = None
+            self._listens.set()
             if self._aborted or not self.options.group:
                 self._leave()
             raise
@@ -80,24 +88,34 @@ class KafkaProcessor(Processor):
 
     async def caught_up(self) -> bool:
         """See Processor. Without a connection nothing can be handed on."""
-        cluster, readers = self._cluster, tuple(self._readers)
-        if cluster is None or not self._listening:
+        if self.options.partition is not None and not self._listens.is_set:
             return True
-        for reader in readers:
-            if not await has_received(self.context, cluster.peer, reader.caught_up()):
-                return False
+        while (cluster := self._cluster) is not None:
+            await self._listens.wait()
+            reading = self._reading
+            if reading is None:
+                break
+            for reader in reading.readers:
+                if not await has_received(self.context, cluster.peer, reader.caught_up()):
+                    return False
+            if self._listens.is_set and reading is self._reading:
+                break
         return True
 
     def paused(self) -> bool:
         """See Processor."""
-        return any(reader.waiting for reader in self._readers) or any(each.again for each in self._positions.values())
+        readers = self._reading.readers if self._reading is not None else ()
+        return any(reader.waiting for reader in readers) or any(each.again for each in self._positions.values())
 
     async def close(self) -> None:
         """See Processor."""
-        cluster = self._cluster
-        if cluster is not None and self.options.group and not self._aborted:
+        if self._cluster is not None and self._offsets is not None and not self._aborted:
             try:
-                await self._commit(cluster)
+                committed = await self._offsets.commit(self._positions)
+                if self._share is not None:
+                    await self._share.leave()
+                if not committed:
+                    raise SourceUnavailable(f"group {self.options.group} has gone on without us")
             except GatewayError as error:
                 self.context.log.warning("what was accepted last is not committed and may come again: %s", error)
         self._leave()
@@ -107,82 +125,47 @@ class KafkaProcessor(Processor):
         self._aborted = True
         self._leave()
 
-    async def _committed_offset(self, cluster: KafkaCluster, partition: int) -> int | None:
-        """
-        Where the group left off; None without a group, or where it has committed nothing.
-        """
-        if not self.options.group:
-            return None
-        self._coordinator = await cluster.coordinator()
-        committed = await cluster.committed([partition], self._coordinator)
-        self._committed.update(committed)
-        return committed.get(partition)
-
-    async def _read(self, cluster: KafkaCluster, partition: int, begin: int | None) -> None:
-        clock = self.context.clock
+    async def _read_one(self, cluster: KafkaCluster, partition: int) -> None:
         position = self._positions.setdefault(partition, Position())
-        position.stirred = self._settled.set
-        reader = PartitionReader(partition, position, self.options, self.context, cluster)
-        self._readers = [reader]
-        over, failures = Wakeup(clock), list[Exception]()
+        committed = await self._offsets.committed([partition]) if self._offsets is not None else {}
+        reading = Reading(cluster, self.options, self.context, {partition: position}, self._offsets)
 
-        async def until_it_fails(work: Coroutine[Any, Any, None]) -> None:
-            try:
-                await work
-            except Exception as error:
-                failures.append(error)
-                over.set()  # who waits for it holds time from now on
-
-        async with asyncio.TaskGroup() as group:
-            reading = start(clock, group, until_it_fails(reader.run(begin, self._running)), name="read")
-            settling = start(clock, group, until_it_fails(self._settle(cluster, position)), name="settle")
-            try:
-                await over.wait()
-            finally:
-                reading.cancel()
-                settling.cancel()
-        raise failures[0]
-
-    def _running(self, connection: KafkaConnection) -> None:
-        self._listening = True
-        self._settled.set()  # a group that has committed nothing begins here, whatever comes next
-        for reader in self._readers:
-            place = f"{self.options.topic}/{reader.partition}"
+        def listening(peer: str) -> None:
+            self._reading = reading
+            self._listens.set()
             group = f" in group {self.options.group}" if self.options.group else ""
-            self.context.running(f"reading {place}{group} at {connection.peer}")
+            self.context.running(f"reading {self.options.topic}/{partition}{group} at {peer}")
 
-    async def _settle(self, cluster: KafkaCluster, position: Position) -> None:
-        """
-        Hand on again what was refused, and commit what was accepted.
-        """
+        await reading.run(committed, listening)
+
+    async def _read_share(self, cluster: KafkaCluster) -> None:
+        assert self._offsets is not None
+        share = self._share = Share(cluster, self.options, self.context, self._positions, self._membership)
         while True:
-            await self._settled.wait()
-            self._settled.clear()
-            while position.again:
-                if position.hand_on(*position.again[0], self.context):
-                    position.again.popleft()
-                else:
-                    await self.context.room()
-            if self.options.group:
-                await self._commit(cluster)
+            assigned = await share.take(self._offsets)
+            reading = Reading(
+                cluster,
+                self.options,
+                self.context,
+                {partition: self._positions[partition] for partition in assigned},
+                self._offsets,
+                stay=share.stay,
+            )
 
-    async def _commit(self, cluster: KafkaCluster) -> None:
-        """
-        Commit what is settled and not committed yet.
-        """
-        settled = {partition: position.settled for partition, position in self._positions.items()}
-        offsets = {
-            p: offset for p, offset in settled.items() if offset is not None and offset != self._committed.get(p)
-        }
-        if not offsets or self._coordinator is None:
-            return
-        code = await cluster.commit(offsets, self._coordinator)
-        if code:
-            raise SourceUnavailable(f"{self._coordinator.peer}: the commit of group {self.options.group}: {said(code)}")
-        self._committed.update(offsets)
+            def listening(peer: str, reading: Reading = reading) -> None:
+                self._reading = reading
+                self._listens.set()
+                share.tell_share(peer)
+
+            committed = await self._offsets.committed([p for p in assigned if self._positions[p].next is None])
+            try:
+                await reading.run(committed, listening, over=self._listens.clear)
+            finally:
+                self._listens.clear()
 
     def _leave(self) -> None:
         cluster, self._cluster = self._cluster, None
-        self._listening = False
+        self._reading = None
+        self._listens.set()
         if cluster is not None:
             cluster.close()

@@ -8,11 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateways.errors import SourceUnavailable
-from gateways.processors.kafka_connection import KafkaConnection
+from gateways.processors.kafka_connection import KafkaConnection, said
 from gateways.processors.kafka_library import consumer, metadata
-from gateways.processors.kafka_library import errors as kafka_errors
 from gateways.processors.kafka_options import KafkaBroker, KafkaOptions
 from gateways.processors.servers import Client
+
+__all__ = [
+    "LEADER_MOVED",
+    "OFFSET_OUT_OF_RANGE",
+    "UNKNOWN_TOPIC_OR_PARTITION",
+    "BrokerAnswered",
+    "KafkaCluster",
+    "Leader",
+    "said",
+]
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
 LEADER_MOVED = frozenset({5, 6, 74, 75, 76})
@@ -83,10 +92,7 @@ class KafkaCluster:
         """
         topic = self._options.topic
         connection = await self._any()
-        asked = metadata.MetadataRequest.MetadataRequestTopic(name=topic)
-        answer = await connection.within_limit(
-            connection.ask("Metadata", topics=[asked], allow_auto_topic_creation=False)
-        )
+        answer = await _described(connection, [topic])
         brokers = {each.node_id: KafkaBroker(each.host, each.port) for each in answer.brokers}
         found = next((each for each in answer.topics if each.name == topic), None)
         error = found.error_code if found is not None else UNKNOWN_TOPIC_OR_PARTITION
@@ -95,6 +101,17 @@ class KafkaCluster:
         if error:
             raise SourceUnavailable(f"{connection.peer}: topic {topic}: {said(error)}")
         return {each.partition_index: _leader(each, brokers) for each in found.partitions}
+
+    async def partitions(self, topics: Sequence[str]) -> dict[str, list[int]]:
+        """
+        The partitions that each of *topics* has; one that is not there, or cannot be told of, is left out.
+        """
+        answer = await _described(await self._any(), topics)
+        return {
+            each.name: sorted(part.partition_index for part in each.partitions)
+            for each in answer.topics
+            if not each.error_code
+        }
 
     async def leader(self, partition: int) -> Leader:
         """
@@ -126,7 +143,7 @@ class KafkaCluster:
         """
         Another connection to *broker*, for what is answered late: a broker answers in order.
         """
-        connection = KafkaConnection(broker, self._context)
+        connection = KafkaConnection(broker, self._context, self._options.access)
         self._open = {each for each in self._open if not each.cause}
         self._open.add(connection)
         await connection.open()
@@ -243,15 +260,12 @@ class KafkaCluster:
             raise BrokerAnswered(code, f"{connection.peer}: {what}: {said(code)}")
 
 
+async def _described(connection: KafkaConnection, topics: Sequence[str]) -> Any:
+    asked = [metadata.MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics]
+    return await connection.within_limit(connection.ask("Metadata", topics=asked, allow_auto_topic_creation=False))
+
+
 def _leader(part: Any, brokers: Mapping[int, KafkaBroker]) -> Leader | None:
     broker = brokers.get(part.leader_id)
     epoch = part.leader_epoch
     return Leader(broker, _NO_EPOCH if epoch is None else int(epoch)) if broker is not None else None
-
-
-def said(code: int) -> str:
-    """
-    An error code in words.
-    """
-    found = kafka_errors.for_code(code)
-    return f"error {code} ({str(found.message).lower().replace('_', ' ')})"

@@ -12,6 +12,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from gateways.processor import Context
+from gateways.processors.kafka_group import Membership
 from gateways.source_event import Settlement, SourceEvent
 
 
@@ -35,6 +36,13 @@ class Position:
         Every message before this offset was accepted by every watcher; None before anything is known.
         """
         return next(iter(self._unsettled), self.next)
+
+    @property
+    def in_flight(self) -> int:
+        """
+        How many messages were handed on and not accepted by every watcher.
+        """
+        return len(self._unsettled)
 
     def hand_on(self, offset: int, event: SourceEvent, context: Context) -> bool:
         """
@@ -65,12 +73,19 @@ class Positions:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Context, dict[int, Position]] = WeakKeyDictionary()
+        self._memberships: WeakKeyDictionary[Context, Membership] = WeakKeyDictionary()
 
     def of(self, context: Context) -> dict[int, Position]:
         """
         Partition to position, of one incarnation of one configuration.
         """
         return self._known.setdefault(context, {})
+
+    def membership_of(self, context: Context) -> Membership:
+        """
+        Who one incarnation of one configuration is in its group.
+        """
+        return self._memberships.setdefault(context, Membership())
 
     async def reconcile(self) -> None:
         """See Shared."""

@@ -73,6 +73,7 @@ class PartitionReader:
         self._leader: Leader | None = None
         self._steady = Wakeup(context.clock)
         self._moved = Wakeup(context.clock)
+        self._over = False
 
     async def run(self, begin: int | None, listening: Callable[[KafkaConnection], None]) -> None:
         """
@@ -85,6 +86,14 @@ class PartitionReader:
         Raises:
             SourceUnavailable: It cannot go on now.
         """
+        try:
+            await self._run(begin, listening)
+        finally:
+            self._over = True
+            self._steady.set()
+            self._moved.set()
+
+    async def _run(self, begin: int | None, listening: Callable[[KafkaConnection], None]) -> None:
         while True:
             leader = await self._cluster.leader(self.partition)
             if leader == self._leader:
@@ -103,10 +112,13 @@ class PartitionReader:
 
     async def caught_up(self) -> None:
         """
-        Return once all that the partition had at the call has been handed on, or waits for room. The caller limits it.
+        Return once all that the partition had at the call has been handed on, waits for room, or is not read any more.
+        The caller limits it.
         """
         while True:
             await self._steady.wait()
+            if self._over:
+                return
             leader = self._leader
             assert leader is not None
             try:
@@ -117,7 +129,7 @@ class PartitionReader:
                     raise
                 if leader == self._leader:
                     self._steady.clear()  # the open fetch is being told the same
-        while (self._position.next or 0) < newest and not self.waiting:
+        while (self._position.next or 0) < newest and not self.waiting and not self._over:
             self._moved.clear()
             await self._moved.wait()
 

@@ -18,6 +18,8 @@ from simulator.scenario_file.yaml_source import parse
 from simulator.scenario_file.yaml_text import as_yaml
 
 _WATCHER = "audit"
+_DIGITS = 10
+"""A partition's number has fewer."""
 _TYPE_SIGNS = {
     "calendar": ("interval", "schedule"),
     "webhook": ("endpoint", "port"),
@@ -57,11 +59,26 @@ def scenario_from(config_map: Path, gateway: Path | None, *, type_name: str, fol
         type_name = type_name or _guessed_type(data)
         name, sensors = f"{type_name}-gateway", [_WATCHER]
         head = _inline_gateway(name, type_name, data)
+    head = f"{_services(type_name, data)}{head}"
     steps = list(_steps(name, type_name, data, sensors[0] if sensors else ""))
     allow = (
         "unexpected: allow                # until each event has its `expect`\n" if _overlaps(type_name, data) else ""
     )
     return f"{head}{allow}\nsteps:\n" + "".join(steps)
+
+
+def _services(type_name: str, data: Mapping[str, str]) -> str:
+    """
+    What has to be there before a gateway can listen: the topics of Kafka, which nobody makes by asking for them.
+    """
+    partitions: dict[str, int] = {}
+    for text in data.values() if type_name == "kafka" else ():
+        options = _options(text)
+        topic = _attribute(options, "topic")
+        if topic:
+            partitions[topic] = max(partitions.get(topic, 1), (_partition_of(options) or 0) + 1)
+    topics = ", ".join(f"{as_yaml(topic)}: {{partitions: {number}}}" for topic, number in partitions.items())
+    return f"services:\n  kafka: {{topics: {{{topics}}}}}\n" if topics else ""
 
 
 def _from_gateway(config_map: Path, gateway: Path, type_name: str) -> tuple[str, str, dict[str, str], list[str]]:
@@ -100,10 +117,29 @@ def _guessed_type(data: Mapping[str, str]) -> str:
         scheme = str(options.get("url", "")).partition("://")[0]
         if scheme in _SCHEMES:
             return _SCHEMES[scheme]
+        if _reads_kafka(options):
+            return "kafka"
         for type_name, signs in _TYPE_SIGNS.items():
             if any(sign in options for sign in signs):
                 return type_name
     raise NotEnough("what type of gateway this is cannot be told from the texts; say --type, or give its --gateway")
+
+
+def _reads_kafka(options: Mapping[str, Any]) -> bool:
+    """
+    A url without a scheme, a topic, and a partition of it or a group that shares them.
+    """
+    url = options.get("url")
+    if not isinstance(url, str) or "://" in url or not _attribute(options, "topic"):
+        return False
+    return _partition_of(options) is not None or bool(options.get("group"))
+
+
+def _partition_of(options: Mapping[str, Any]) -> int | None:
+    attributes = options.get("attributes")
+    found = attributes.get("partition") if isinstance(attributes, dict) else None
+    text = str(options.get("partition") if found is None else found)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def _options(text: str) -> dict[str, Any]:
@@ -204,6 +240,15 @@ def _publish_to_topic(options: Mapping[str, Any], data: Mapping[str, str]) -> st
     return f"  - publish: {{topic: {as_yaml(concrete)}{quality}, data: {{hello: world}}}}\n"
 
 
+def _publish_kafka(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    topic = _attribute(options, "topic")
+    if not topic:
+        return ""
+    partition = _partition_of(options)
+    where = f", partition: {partition}" if partition is not None else ""
+    return f"  - publish: {{topic: {as_yaml(topic)}{where}, data: {{hello: world}}}}\n"
+
+
 def _publish_amqp(options: Mapping[str, Any], data: Mapping[str, str]) -> str:
     found = options.get("attributes")
     attributes = {str(key).lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
@@ -226,7 +271,7 @@ def _overlaps(type_name: str, data: Mapping[str, str]) -> bool:
     """
     Whether one stimulus may give events of several configurations, or one configuration's stimulus moves another's.
     """
-    name = {"nats": "subject", "mqtt": "topic"}.get(type_name)
+    name = {"nats": "subject", "mqtt": "topic", "kafka": "topic"}.get(type_name)
     listened_to = [_attribute(_options(text), name) for text in data.values()] if name is not None else []
     return len(data) > 1 and (type_name != "webhook") and (name is None or _may_share(listened_to))
 
@@ -241,4 +286,5 @@ _STIMULI = {
     "nats": _publish,
     "mqtt": _publish_to_topic,
     "amqp": _publish_amqp,
+    "kafka": _publish_kafka,
 }

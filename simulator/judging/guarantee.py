@@ -42,6 +42,7 @@ def judge_guarantee(environment: Environment) -> tuple[Reason | None, list[str]]
 
 def _paths(environment: Environment, ordered_per: str | None) -> Iterator[Path]:
     sent = list(_sent(environment))
+    shares: defaultdict[str, list[dict[str, Path]]] = defaultdict(list)
     for gateway in environment.scenario.gateways:
         by_source = _by_source(environment, gateway)
         service = environment.service_for(gateway)
@@ -49,10 +50,36 @@ def _paths(environment: Environment, ordered_per: str | None) -> Iterator[Path]:
             meant = [stimulus for stimulus, hearing in sent if any(hearing(environment, gateway, t) for t in texts)]
             if broker_of(gateway) is not None:
                 meant = _without_answers(meant)
+            share = service.share_of(texts[-1]) if service is not None else ""
+            paths = {}
             for watcher in sorted(watcher_names(gateway) & environment.sensors.keys()):
                 events = by_source[f"{gateway.name}/{key}", watcher]
                 got = [_got(event, ordered_per, service) for event in events]
-                yield Path(f"{gateway.name}/{key} -> {watcher}", meant, got)
+                paths[watcher] = Path(f"{gateway.name}/{key} -> {watcher}", meant, got)
+            if share:
+                shares[share].append(paths)
+            else:
+                yield from paths.values()
+    for members in shares.values():
+        yield from _shared_paths(members)
+
+
+def _shared_paths(members: list[dict[str, Path]]) -> Iterator[Path]:
+    """
+    The paths of configurations that share what they listen to: what is meant for them, one of them has to carry to each
+    watcher that they have in common; where they have none, to any of their own.
+    """
+    common = set.intersection(*map(set, members))
+    for watcher in sorted(common):
+        yield _one_path([paths[watcher] for paths in members])
+    if not common:
+        yield _one_path([path for paths in members for path in paths.values()])
+
+
+def _one_path(paths: list[Path]) -> Path:
+    meant = {sent.number: sent for path in paths for sent in path.sent}
+    got = sorted((got for path in paths for got in path.got), key=lambda got: got.number)
+    return Path(" or ".join(path.name for path in paths), [meant[number] for number in sorted(meant)], got)
 
 
 def _without_answers(meant: list[Sent]) -> list[Sent]:

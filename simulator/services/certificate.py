@@ -111,14 +111,16 @@ class Certificate:
             os.environ.pop(_AUTHORITIES, None)
 
 
-async def certified(service: Service, folder: Path) -> Certificate:
+async def certified(service: Service, folder: Path, more_hosts: Sequence[str] = ()) -> Certificate:
     """
-    A certificate in *folder* for every host by which texts mean *service*; it counts as trusted from now on.
+    A certificate in *folder* for every host by which texts mean *service*, and *more_hosts* that it tells its clients
+    of; it counts as trusted from now on.
 
     Raises:
         ServiceUnavailable: None can be made here.
     """
-    certificate = Certificate(folder, [peer.rpartition(":")[0] for peer in service.peers] or ["localhost"])
+    hosts = [peer.rpartition(":")[0] for peer in service.peers] or ["localhost"]
+    certificate = Certificate(folder, (*hosts, *more_hosts))
     try:
         await certificate.make()
     except CertificateUnavailable as error:

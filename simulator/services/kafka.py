@@ -5,12 +5,15 @@ Kafka: a cluster of our own in this process, one for each scenario, each broker 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
+from simulator.services.certificate import Certificate, certified
 from simulator.services.embedded.kafka.batches import Batch, NewRecord, made, records_of
 from simulator.services.embedded.kafka.cluster import Broker, Cluster, Kept, WrongReply
 from simulator.services.embedded.kafka.errors import code_of
@@ -37,9 +40,26 @@ _TURNS = 100
 """Of the loop, in which a connection that its client has closed is closed at the far end of the relay too."""
 
 
+class _Stall(Protocol):
+    def release(self) -> None: ...
+
+
+@runtime_checkable
+class _StallingTime(Protocol):
+    """
+    Scenario time that tells whose work waits for it.
+    """
+
+    def stall(self, sender: SocketAddress) -> _Stall | None:
+        """The work of *sender* waits for scenario time from now on; None where it is nobody's."""
+
+
 class EmbeddedKafka(Service):
     """
     One cluster of its own. Topics, with all that is in them, outlive a kill.
+
+    With `tls: true` its certificate, made for the hosts of the addresses that mean it and for where its brokers are,
+    counts as one that this machine trusts for as long as it is up.
     """
 
     type = "kafka"
@@ -57,12 +77,19 @@ class EmbeddedKafka(Service):
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
         self._setup = KafkaSetup.model_validate(self.own_setup)
         self._nodes = range(1, self._setup.brokers + 1)
-        self._cluster = Cluster(auto_create=self._setup.auto_create)
+        self._cluster = Cluster(
+            auto_create=self._setup.auto_create,
+            users=self._setup.users,
+            mechanisms=self._setup.mechanisms,
+            later=time.later,
+        )
         self._cluster.lead_with(self._nodes)
         for topic, shape in self._setup.topics.items():
             self._cluster.create_topic(topic, shape.partitions)
-        self._listeners = {node: Listener(self._cluster, node) for node in self._nodes}
+        self._listeners = {node: Listener(self._cluster, node, self._stall) for node in self._nodes}
         self._relays: dict[int, Relay] = {}
+        self._certificate: Certificate | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._running = False
 
     @property
@@ -89,6 +116,9 @@ class EmbeddedKafka(Service):
                 await relay.start()
                 own = (f"{_LOOPBACK}:{relay.port}",)
                 relay.peers = (*self.peers, *own) if node == self._nodes[0] else own
+        if self._setup.tls:
+            self._folder = tempfile.TemporaryDirectory(prefix="gatesim-kafka-")
+            self._certificate = await certified(self, Path(self._folder.name), (_LOOPBACK,))
         if not self.setup.get("stopped"):
             await self._start_brokers()
 
@@ -97,6 +127,10 @@ class EmbeddedKafka(Service):
         await self._stop_brokers()
         for relay in self._relays.values():
             await relay.stop()
+        if self._certificate is not None:
+            self._certificate.forget()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     async def restart(self, how: str) -> None:
         """See Service."""
@@ -167,13 +201,23 @@ class EmbeddedKafka(Service):
         reading = Reading.of(text)
         return reading is not None and reading.covers(*self._place(stimulus))
 
+    def share_of(self, text: str) -> str:
+        """See Service."""
+        reading = Reading.of(text)
+        return reading.group if reading is not None and reading.partition is None else ""
+
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""
         reading = Reading.of(text)
-        if reading is None or reading.partition is None or not self._running:
+        if reading is None or not self._running:
             return None
+        others = [other for other in map(Reading.of, living) if other is not None]
+        if reading.partition is None:
+            group = self._cluster.groups.get(reading.group)
+            entitled = sum(other.group == reading.group and other.partition is None for other in others)
+            return group is None or len(group.members) <= entitled
         topic, partition = reading.topic, reading.partition
-        alike = [other for other in map(Reading.of, living) if other is not None and other.covers(topic, partition)]
+        alike = [other for other in others if other.covers(topic, partition)]
         for _ in range(_TURNS):
             if self._cluster.readers(topic, partition) <= len(alike):
                 return True
@@ -183,8 +227,9 @@ class EmbeddedKafka(Service):
     async def _start_brokers(self) -> None:
         if self._running:
             return
+        encryption = self._certificate.serving() if self._certificate is not None else None
         for node, listener in self._listeners.items():
-            await listener.start(0 if self._relays else listener.port)
+            await listener.start(0 if self._relays else listener.port, encryption)
             relay = self._relays.get(node)
             if relay is not None:
                 await relay.lead_to((_LOOPBACK, listener.port))
@@ -205,6 +250,15 @@ class EmbeddedKafka(Service):
         for listener in self._listeners.values():
             await listener.stop()
         self._cluster.stop()
+
+    def _stall(self, sender: SocketAddress) -> Callable[[], None]:
+        """
+        Who sent a request from there waits for scenario time: others have to do their part first.
+        """
+        for relay in self._relays.values():
+            sender = relay.client_of(sender) or sender
+        stall = self.time.stall(sender) if isinstance(self.time, _StallingTime) else None
+        return stall.release if stall is not None else lambda: None
 
     def _place(self, stimulus: Stimulus) -> tuple[str, int]:
         """

@@ -4,11 +4,14 @@ What a scenario file may say of a Kafka service.
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
 
-from simulator.scenario_file.shape import Shape
+from pydantic import Field, Strict
+
+from simulator.scenario_file.shape import Shape, TextMap
 from simulator.services.shapes import OwnServer, ServiceShape
 
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
 
 
@@ -48,6 +51,14 @@ class KafkaSetup(OwnServer):
     )
     brokers: int = Field(default=1, ge=1, le=9, description="How many brokers there are; they share the partitions.")
     auto_create: bool = Field(default=False, description="Make a topic, of one partition, when a client asks for it.")
+    users: TextMap = Field(default={}, description="User names to passwords; nobody else is let in.")
+    mechanisms: Annotated[tuple[Mechanism, ...], Strict(False)] = Field(
+        default=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        min_length=1,
+        description="The SASL mechanisms by which users log in.",
+        examples=[["SCRAM-SHA-512"]],
+    )
+    tls: bool = Field(default=False, description="Take connections over TLS only.")
 
 
 SHAPE = ServiceShape(

@@ -227,6 +227,13 @@ class Service(ABC):
         Told of the names of a gateway's configurations before it knows them itself, where it dispatches here.
         """
 
+    def share_of(self, text: str) -> str:
+        """
+        Under which name configurations share what they listen to, so that each stimulus becomes an event of one of
+        them; empty where a configuration with that *text* shares with nobody.
+        """
+        return ""
+
     def mark_of(self, stimulus: Stimulus) -> bytes:
         """
         By what the event that *stimulus* makes is known as its own: the payload, where events carry that as it is.

@@ -23,7 +23,7 @@ from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.kafka_sender import KafkaTarget
-from gateways.processors import calendar, webhook
+from gateways.processors import calendar, kafka_connection, kafka_group, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Expected
@@ -32,8 +32,10 @@ from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
 from gateways.processors.kafka import KafkaProcessor
+from gateways.processors.kafka_group import GroupMember
 from gateways.processors.kafka_position import Position
 from gateways.processors.kafka_reader import PartitionReader
+from gateways.processors.kafka_share import Share
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
 from gateways.processors.mqtt_session import MqttSession
@@ -466,6 +468,37 @@ def forgets_refused_messages(told: Any) -> Any:
     return broken
 
 
+def says_once_that_it_lives(stay: Any) -> Any:
+    async def broken(self: Share, shared_anew: Any) -> None:
+        await self._member.heartbeat()
+        await self._context.clock.sleep(1_000_000.0)
+
+    return broken
+
+
+def leaves_without_a_word(leave: Any) -> Any:
+    async def broken(self: GroupMember) -> None:
+        pass
+
+    return broken
+
+
+def gives_everybody_everything(shared_out: Any) -> Any:
+    def broken(members: Any, partitions: Any) -> Any:
+        return {each.member: dict(partitions) for each in members}
+
+    return broken
+
+
+def believes_every_certificate(context: Any) -> Any:
+    def broken(tls: Any) -> Any:
+        made = context(tls)
+        made.check_hostname = False
+        return made
+
+    return broken
+
+
 def reads_the_first_partition(run: Any) -> Any:
     async def broken(self: KafkaProcessor) -> None:
         self.options = replace(self.options, partition=0)
@@ -590,6 +623,17 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(Position, "_told", forgets_refused_messages)),
     Mutant("another partition is read", "kafka/the-kafka-example-of-the-guide-works",
            "accepted-different", replaced(KafkaProcessor, "run", reads_the_first_partition)),
+    Mutant("a partition is given away with what is in flight committed",
+           "kafka/a-message-that-is-in-flight-when-its-partition-goes-to-another-gateway-comes-again-from-there",
+           "not-received", replaced(Position, "settled", commits_what_it_has_received)),
+    Mutant("a member says only once that it lives", "kafka/a-gateway-whose-watcher-hangs-stays-in-its-group",
+           "unexpected", replaced(Share, "stay", says_once_that_it_lives)),
+    Mutant("a member leaves its group without a word", "kafka/what-a-gateway-that-leaves-had-not-read-another-one-reads",
+           "wrong-status", replaced(GroupMember, "leave", leaves_without_a_word)),
+    Mutant("every member of a group reads everything", "kafka/two-gateways-share-the-partitions-of-a-topic",
+           "wrong-status", replaced(kafka_group.kafka_assignment, "shared_out", gives_everybody_everything)),
+    Mutant("a Kafka broker's name is not verified", "kafka/over-tls-each-kafka-broker-has-to-be-who-it-says",
+           "wrong-status", replaced(kafka_connection, "tls_context", believes_every_certificate)),
 )  # fmt: skip
 
 

@@ -151,6 +151,18 @@ def test_bytes_pass_in_both_directions() -> None:
     play(story)
 
 
+def test_whose_a_connection_to_the_service_is_can_be_told_from_its_far_end() -> None:
+    async def story(world: World) -> None:
+        _, writer = await world.connect()
+        _, there = await world.service.accepted()
+        far_end, client = there.get_extra_info("peername")[:2], writer.get_extra_info("sockname")[:2]
+        assert far_end != client
+        assert world.relay.client_of(far_end) == client
+        assert world.relay.client_of(client) is None
+
+    play(story)
+
+
 def test_a_megabyte_passes_unharmed() -> None:
     async def story(world: World) -> None:
         _, writer, service_reader, _ = await world.pair()

@@ -45,6 +45,22 @@ data:
     endpoint: "/bar"
     method: "PUT"
 """
+KAFKA = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kafka-configmap}
+data:
+  kafka.fooConfig: |-
+    url: kafka.argo-events:9092
+    attributes:
+      topic: foo
+      partition: "1"
+  kafka.sharedConfig: |-
+    url: kafka.argo-events:9092
+    attributes:
+      topic: bar
+    group: billing
+"""
 AMQP = """\
 apiVersion: v1
 kind: ConfigMap
@@ -109,7 +125,9 @@ def test_a_first_scenario_passes_as_it_is(type_name: str, folder: Path) -> None:
     assert_passes(folder / "each-order-arrives-once.scenario.yaml")
 
 
-@pytest.mark.parametrize("manifest", [CALENDAR, WEBHOOK, NATS, AMQP], ids=["calendar", "webhook", "nats", "amqp"])
+@pytest.mark.parametrize(
+    "manifest", [CALENDAR, WEBHOOK, NATS, AMQP, KAFKA], ids=["calendar", "webhook", "nats", "amqp", "kafka"]
+)
 def test_a_scenario_made_from_a_config_map_passes_as_it_is(manifest: str, folder: Path) -> None:
     (folder / "configmap.yaml").write_text(manifest)
     assert made("it works", "--from", "configmap.yaml") == 0

@@ -17,13 +17,15 @@ from simulator.services.embedded.kafka.errors import (
     INVALID_PARTITIONS,
     INVALID_TOPIC,
     NONE,
+    NOT_COORDINATOR,
     NOT_LEADER_OR_FOLLOWER,
     TOPIC_ALREADY_EXISTS,
     UNKNOWN_TOPIC_OR_PARTITION,
     Refused,
 )
-from simulator.services.embedded.kafka.group import Committed, Group
+from simulator.services.embedded.kafka.group import Committed, Group, Later, in_real_time
 from simulator.services.embedded.kafka.partition import PartitionLog
+from simulator.services.embedded.kafka.sasl import MECHANISMS, Exchange
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _PARTITIONS_MAX = 10_000
@@ -76,15 +78,27 @@ class Kept(NamedTuple):
 class Caller:
     """
     The far end of one connection. What it reads is what its latest fetch asked for.
+
+    Args:
+        node: Number of the broker that it talks to.
+        host: Where it is.
+        stall: Says that its work waits for scenario time until what it returns is called.
     """
 
-    __slots__ = ("client", "host", "node", "reads")
+    __slots__ = ("client", "exchange", "host", "is_denied", "node", "reads", "stall", "user")
 
-    def __init__(self, node: int, host: str) -> None:
+    def __init__(self, node: int, host: str, stall: Callable[[], Callable[[], None]] = lambda: lambda: None) -> None:
         self.node = node
         self.host = host
+        self.stall = stall
         self.client = ""
         self.reads: frozenset[tuple[str, int]] = frozenset()
+        self.user = ""
+        """Who it has proved to be."""
+        self.exchange: Exchange | None = None
+        """The login under way."""
+        self.is_denied = False
+        """Its login failed: it is told so, and then closed."""
 
 
 class Cluster:
@@ -93,21 +107,35 @@ class Cluster:
 
     Args:
         auto_create: Whether a topic that a client asks for is made.
+        users: User names to passwords; empty where nobody needs to log in.
+        mechanisms: The SASL mechanisms that there are.
+        later: Ends sessions and rebalances.
     """
 
-    def __init__(self, *, auto_create: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        auto_create: bool = False,
+        users: Mapping[str, str] | None = None,
+        mechanisms: Iterable[str] = MECHANISMS,
+        later: Later = in_real_time,
+    ) -> None:
         self.id = "gatesim"
         self.produced: list[Callable[[str, int, Batch], None]] = []
         """Told of each batch that a producer wrote: topic, partition, batch."""
         self.brokers: dict[int, Broker] = {}
         """Those that are up, by number."""
         self.auto_create = auto_create
+        self.users = dict(users or {})
+        self.mechanisms = tuple(mechanisms)
         self.topics: dict[str, Topic] = {}
         self.groups: dict[str, Group] = {}
         self.callers: set[Caller] = set()
         self.wrong_replies: list[WrongReply] = []
         self.producers = count(1000)
         self._nodes: list[int] = [1]
+        self.later = later
+        self._moves = 0
 
     def lead_with(self, nodes: Iterable[int]) -> None:
         """
@@ -118,9 +146,22 @@ class Cluster:
     @property
     def controller(self) -> int:
         """
-        The broker that coordinates groups and makes topics.
+        The broker that makes topics.
         """
         return self._nodes[0]
+
+    @property
+    def coordinator(self) -> int:
+        """
+        The broker that coordinates groups.
+        """
+        return self._nodes[self._moves % len(self._nodes)]
+
+    def coordination_error(self, node: int) -> int:
+        """
+        What broker *node* says to a request about a group.
+        """
+        return NONE if node == self.coordinator else NOT_COORDINATOR
 
     def create_topic(self, name: str, partitions: int, configs: Mapping[str, str | None] | None = None) -> Topic:
         """
@@ -192,8 +233,13 @@ class Cluster:
 
     def move_leaders(self) -> None:
         """
-        Give every partition the next broker as its leader.
+        Give every partition the next broker as its leader, and groups the next as their coordinator.
         """
+        before = self.coordinator
+        self._moves += 1
+        if self.coordinator != before:
+            for group in self.groups.values():
+                group.move()
         for topic in self.topics.values():
             for partition in topic.partitions:
                 nodes = self._nodes

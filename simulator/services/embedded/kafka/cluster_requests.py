@@ -87,10 +87,10 @@ def _partitions(topic: Topic) -> list[Any]:
 
 def find_coordinator(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
-    Who coordinates a group: always the same broker. Nobody coordinates transactions.
+    Who coordinates a group: one broker for all of them. Nobody coordinates transactions.
     """
     error = wrong or (NONE if getattr(request, "key_type", _GROUP) in (None, _GROUP) else INVALID_REQUEST)
-    broker = Broker(-1, "", -1) if error else cluster.brokers[cluster.controller]
+    broker = Broker(-1, "", -1) if error else cluster.brokers[cluster.coordinator]
     return metadata_protocol.FindCoordinatorResponse(
         throttle_time_ms=0,
         error_code=error,

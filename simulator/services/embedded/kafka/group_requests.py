@@ -18,12 +18,14 @@ from simulator.services.embedded.kafka.errors import (
     UNKNOWN_MEMBER_ID,
     Refused,
 )
-from simulator.services.embedded.kafka.group import COMPLETING, EMPTY, Committed, Group, Member
+from simulator.services.embedded.kafka.group import COMPLETING, EMPTY, Committed, Group, Joined, Member
 from simulator.services.embedded.kafka.library import admin, consumer
 
 _SESSION_MS = range(1, 1_800_001)
 _ASKS_TWICE = 4
 """From this version of JoinGroup on a newcomer is first told its id."""
+_VERSIONS = 100
+"""More than any request has."""
 _UNASKED_OPERATIONS = -(1 << 31)
 _NOTHING_COMMITTED = Committed(-1, -1, "")
 
@@ -35,39 +37,42 @@ async def join_group(cluster: Cluster, request: Any, caller: Caller, wrong: int)
     error = wrong
     if not error and not request.group_id:
         error = INVALID_GROUP_ID
+    error = _misplaced(cluster, caller, error)
     if not error and request.session_timeout_ms not in _SESSION_MS:
         error = INVALID_SESSION_TIMEOUT
-    member_id = request.member_id
+    joined = Joined(request.member_id, error)
     if not error:
         version = request.API_VERSION
         member = Member(
-            id=member_id,
+            id=request.member_id,
             client=caller.client,
             host=caller.host,
-            instance=request.group_instance_id if version >= 5 else None,
+            instance=_instance(request, 5),
             protocols=[(protocol.name, bytes(protocol.metadata)) for protocol in request.protocols],
             session_s=request.session_timeout_ms / 1000,
             rebalance_s=(request.rebalance_timeout_ms if version >= 1 else request.session_timeout_ms) / 1000,
+            stall=caller.stall,
+            later=cluster.later,
         )
         group = cluster.group(request.group_id)
-        member_id, error = await group.join(member, request.protocol_type, must_ask=version >= _ASKS_TWICE)
-    if error:
-        return _joined(Group(request.group_id, generation=-1), member_id, error)
-    return _joined(group, member_id, NONE)
+        joined = await group.join(member, request.protocol_type, must_ask=version >= _ASKS_TWICE)
+    if joined.error:
+        return _joined(Group(request.group_id, generation=-1), joined)
+    return _joined(group, joined)
 
 
-def _joined(group: Group, member_id: str, error: int) -> Any:
+def _joined(group: Group, joined: Joined) -> Any:
     member_type = consumer.JoinGroupResponse.JoinGroupResponseMember
-    members = group.members.values() if member_id == group.leader else ()
+    members = group.members.values() if joined.member == joined.leader else ()
     return consumer.JoinGroupResponse(
         throttle_time_ms=0,
-        error_code=error,
+        error_code=joined.error,
         generation_id=group.generation,
         protocol_type=group.protocol_type or None,
         protocol_name=group.protocol,
-        leader=group.leader,
+        leader=joined.leader,
         skip_assignment=False,
-        member_id=member_id,
+        member_id=joined.member,
         members=[
             member_type(member_id=each.id, group_instance_id=each.instance, metadata=each.metadata(group.protocol))
             for each in members
@@ -75,17 +80,33 @@ def _joined(group: Group, member_id: str, error: int) -> Any:
     )
 
 
+def _misplaced(cluster: Cluster, caller: Caller, wrong: int) -> int:
+    """
+    *wrong*, else the error that only the coordinator of groups may be asked.
+    """
+    return wrong or cluster.coordination_error(caller.node)
+
+
+def _instance(request: Any, since: int) -> str | None:
+    """
+    The static member's name, which requests have from version *since* on.
+    """
+    return request.group_instance_id if request.API_VERSION in range(since, _VERSIONS) else None
+
+
 async def sync_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
     Hand over the leader's assignments, or wait for them.
     """
-    error, assignment, group = wrong, b"", cluster.groups.get(request.group_id)
+    error, assignment, group = _misplaced(cluster, caller, wrong), b"", cluster.groups.get(request.group_id)
     if not error and group is None:
         error = UNKNOWN_MEMBER_ID
     if not error and group is not None:
         given = {each.member_id: bytes(each.assignment) for each in request.assignments}
         try:
-            assignment = await group.sync(request.member_id, request.generation_id, given)
+            assignment = await group.sync(
+                request.member_id, request.generation_id, given, instance=_instance(request, 3)
+            )
         except Refused as refused:
             error = refused.code
     return consumer.SyncGroupResponse(
@@ -101,12 +122,12 @@ def heartbeat(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any
     """
     A member lives.
     """
-    error, group = wrong, cluster.groups.get(request.group_id)
+    error, group = _misplaced(cluster, caller, wrong), cluster.groups.get(request.group_id)
     try:
         if not error:
             if group is None:
                 raise Refused(UNKNOWN_MEMBER_ID)
-            group.heartbeat(request.member_id, request.generation_id)
+            group.heartbeat(request.member_id, request.generation_id, _instance(request, 3))
     except Refused as refused:
         error = refused.code
     return consumer.HeartbeatResponse(throttle_time_ms=0, error_code=error)
@@ -121,6 +142,7 @@ def leave_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
     leaving = [(request.member_id, None)]
     if several:
         leaving = [(each.member_id, each.group_instance_id) for each in request.members]
+    wrong = _misplaced(cluster, caller, wrong)
     results, worst = [], wrong
     for member_id, instance in leaving:
         error = wrong
@@ -128,8 +150,7 @@ def leave_group(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
             if not error:
                 if group is None:
                     raise Refused(UNKNOWN_MEMBER_ID)
-                named = next((m.id for m in group.members.values() if instance and m.instance == instance), member_id)
-                group.leave(named)
+                group.leave(member_id, instance)
         except Refused as refused:
             error = refused.code
         worst = worst or (error if not several else NONE)
@@ -145,7 +166,7 @@ def offset_commit(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
     """
     Commit offsets, of a member or of somebody who uses the group as a place to keep them.
     """
-    error = wrong or _commit_error(cluster, request)
+    error = _misplaced(cluster, caller, wrong) or _commit_error(cluster, request)
     group = cluster.group(request.group_id)
     topic_type = consumer.OffsetCommitResponse.OffsetCommitResponseTopic
     topics = []
@@ -173,7 +194,7 @@ def _commit_error(cluster: Cluster, request: Any) -> int:
     if generation < 0 and not request.member_id and group.state == EMPTY:
         return NONE
     try:
-        group.checked(request.member_id, generation)
+        group.checked(request.member_id, generation, _instance(request, 7))
     except Refused as refused:
         return refused.code
     return REBALANCE_IN_PROGRESS if group.state == COMPLETING else NONE
@@ -183,6 +204,7 @@ def offset_fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> 
     """
     What a group has committed.
     """
+    wrong = _misplaced(cluster, caller, wrong)
     group = cluster.groups.get(request.group_id) or Group(request.group_id)
     if request.topics is None:
         asked = list(group.offsets)
@@ -214,7 +236,7 @@ def list_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
     groups = [
         group_type(group_id=group.id, protocol_type=group.protocol_type, group_state=group.state)
         for group in cluster.groups.values()
-        if caller.node == cluster.controller and (not states or group.state in states)
+        if caller.node == cluster.coordinator and (not states or group.state in states)
     ]
     return admin.ListGroupsResponse(throttle_time_ms=0, error_code=wrong, groups=groups)
 
@@ -223,6 +245,7 @@ def describe_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) 
     """
     Groups with their members.
     """
+    wrong = _misplaced(cluster, caller, wrong)
     group_type = admin.DescribeGroupsResponse.DescribedGroup
     groups = []
     for name in request.groups:
@@ -256,6 +279,7 @@ def delete_groups(cluster: Cluster, request: Any, caller: Caller, wrong: int) ->
     """
     Forget groups without members.
     """
+    wrong = _misplaced(cluster, caller, wrong)
     results = []
     for name in request.groups_names:
         error, group = wrong, cluster.groups.get(name)

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     from kafka import __version__ as version
     from kafka import errors
     from kafka.partitioner.default import murmur2
-    from kafka.protocol import admin, consumer, metadata, producer
+    from kafka.protocol import admin, consumer, metadata, producer, sasl
     from kafka.record.default_records import DefaultRecordBatch
     from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
@@ -25,5 +25,6 @@ __all__ = [
     "metadata",
     "murmur2",
     "producer",
+    "sasl",
     "version",
 ]

@@ -7,15 +7,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
-from simulator.services.embedded.kafka.protocol import NotUnderstood, answer
+from simulator.services.embedded.kafka.protocol import LoginMissing, NotUnderstood, answer
+
+SocketAddress = tuple[str, int]
+Stall = Callable[[SocketAddress], Callable[[], None]]
+"""Says that the work of who sent a request from there waits for scenario time until what it returns is called."""
 
 _log = logging.getLogger(__name__)
 _LENGTH = struct.Struct(">i")
+_TLS_HANDSHAKE = b"\x16\x03"
+"""How a client begins that speaks TLS."""
 _FRAME_MAX = 100 * 1024 * 1024
 _WAITING_MAX = 64
 """Requests of one connection that wait for those before them; beyond that it is not read."""
@@ -26,23 +34,24 @@ class Listener:
     One broker's port, with all its connections.
     """
 
-    def __init__(self, cluster: Cluster, node: int) -> None:
+    def __init__(self, cluster: Cluster, node: int, stall: Stall = lambda sender: lambda: None) -> None:
         self._cluster = cluster
         self._node = node
+        self._stall = stall
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self.port = 0
 
-    async def start(self, port: int = 0) -> None:
+    async def start(self, port: int = 0, encryption: ssl.SSLContext | None = None) -> None:
         """
-        Listen on loopback; on *port* where it is given.
+        Listen on loopback; on *port* where it is given, with TLS where *encryption* is.
         """
         loop = asyncio.get_running_loop()
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
         self._server = await loop.create_server(
-            lambda: _Connection(self._cluster, self._node, self._connections), sock=bound
+            lambda: _Connection(self._cluster, self._node, self._connections, self._stall), sock=bound, ssl=encryption
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -62,7 +71,7 @@ class _Connection(asyncio.Protocol):
     One client.
     """
 
-    def __init__(self, cluster: Cluster, node: int, connections: set[_Connection]) -> None:
+    def __init__(self, cluster: Cluster, node: int, connections: set[_Connection], stall: Stall) -> None:
         self._cluster = cluster
         self._node = node
         self._connections = connections
@@ -73,11 +82,13 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._caller = Caller(node, "")
+        self._sender: SocketAddress = ("", 0)
+        self._caller = Caller(node, "", lambda: stall(self._sender))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._caller.host = f"/{transport.get_extra_info('peername')[0]}"
+        self._sender = transport.get_extra_info("peername")[:2]
+        self._caller.host = f"/{self._sender[0]}"
         self._connections.add(self)
         self._cluster.callers.add(self._caller)
         self._task = asyncio.get_running_loop().create_task(self._serve(), name=f"kafka broker {self._node}")
@@ -94,7 +105,8 @@ class _Connection(asyncio.Protocol):
         while len(self._bytes) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._bytes)
             if not 0 <= length <= _FRAME_MAX:
-                _log.warning("broker %d: no Kafka request: length %d", self._node, length)
+                level = logging.INFO if self._bytes.startswith(_TLS_HANDSHAKE) else logging.WARNING
+                _log.log(level, "broker %d: no Kafka request: it begins with %s", self._node, bytes(self._bytes[:8]))
                 self.close()
                 return
             end = _LENGTH.size + length
@@ -133,7 +145,7 @@ class _Connection(asyncio.Protocol):
             try:
                 answered = await answer(self._cluster, frame, self._caller)
             except NotUnderstood as error:
-                _log.warning("broker %d: %s", self._node, error)
+                _log.log(_level_of(error), "broker %d: %s", self._node, error)
                 self._transport.close()
                 return
             except Exception:
@@ -143,3 +155,13 @@ class _Connection(asyncio.Protocol):
             if answered is not None:
                 await self._writable.wait()
                 self._transport.write(answered)
+            if self._caller.is_denied:
+                self._transport.close()
+                return
+
+
+def _level_of(error: NotUnderstood) -> int:
+    """
+    Who does not log in is not in trouble with us, as one is whose request we do not know.
+    """
+    return logging.INFO if isinstance(error, LoginMissing) else logging.WARNING

@@ -12,6 +12,7 @@ from simulator.services.embedded.kafka.cluster import Caller, Cluster
 from simulator.services.embedded.kafka.errors import (
     FENCED_LEADER_EPOCH,
     FETCH_SESSION_ID_NOT_FOUND,
+    INVALID_FETCH_SESSION_EPOCH,
     INVALID_REQUEST,
     NONE,
     UNKNOWN_LEADER_EPOCH,
@@ -22,6 +23,10 @@ from simulator.services.embedded.kafka.partition import PartitionLog
 
 _LATEST, _EARLIEST = -1, -2
 _ANY_EPOCH = -1
+_SESSIONS = 7
+"""From this version on a fetch names a session."""
+_FULL_FETCH = (-1, 0)
+"""Epochs of a fetch that goes on with no session: it wants none, or would like one."""
 
 
 def produce(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
@@ -76,11 +81,13 @@ def init_producer_id(cluster: Cluster, request: Any, caller: Caller, wrong: int)
 async def fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> Any:
     """
     Read from partitions; waits for as many bytes as the client wants, but not longer than it wants.
+
+    Fetch sessions (KIP-227) are never made: each answer has session 0, which tells a client to ask in full, and whoever
+    goes on with a session is told that there is none.
     """
-    if getattr(request, "session_id", 0):
-        return consumer.FetchResponse(
-            throttle_time_ms=0, error_code=FETCH_SESSION_ID_NOT_FOUND, session_id=0, responses=[]
-        )
+    refused = _session_error(request)
+    if refused:
+        return consumer.FetchResponse(throttle_time_ms=0, error_code=refused, session_id=0, responses=[])
     asked = [(topic.topic, part) for topic in request.topics for part in topic.partitions]
     caller.reads = frozenset((topic, part.partition) for topic, part in asked)
     loop = asyncio.get_running_loop()
@@ -107,6 +114,14 @@ async def fetch(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> A
     finally:
         for log in waited_for:
             log.forget(stirred.set)
+
+
+def _session_error(request: Any) -> int:
+    if request.API_VERSION < _SESSIONS:
+        return NONE
+    if request.session_id:
+        return FETCH_SESSION_ID_NOT_FOUND
+    return NONE if request.session_epoch in _FULL_FETCH else INVALID_FETCH_SESSION_EPOCH
 
 
 def _fetched(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> tuple[Any, int, bool]:

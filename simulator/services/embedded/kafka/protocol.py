@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
-from simulator.services.embedded.kafka import cluster_requests, group_requests, log_requests
+from simulator.services.embedded.kafka import cluster_requests, group_requests, log_requests, login_requests
 from simulator.services.embedded.kafka.cluster import Caller, Cluster
 from simulator.services.embedded.kafka.errors import NONE, UNSUPPORTED_VERSION
-from simulator.services.embedded.kafka.library import admin, consumer, metadata, producer
+from simulator.services.embedded.kafka.library import admin, consumer, metadata, producer, sasl
 
 Answer = Callable[[Cluster, Any, Caller, int], Any | Awaitable[Any]]
 _HEAD = struct.Struct(">hhi")
@@ -21,6 +21,12 @@ _HEAD = struct.Struct(">hhi")
 class NotUnderstood(Exception):
     """
     The request is none of ours: its connection is closed, as Apache Kafka does.
+    """
+
+
+class LoginMissing(NotUnderstood):
+    """
+    The request needs a login first.
     """
 
 
@@ -54,6 +60,8 @@ def api_versions(cluster: Cluster, request: Any, caller: Caller, wrong: int) -> 
 
 _ALL = (
     _api(metadata, "ApiVersions", 0, 4, api_versions),
+    _api(sasl, "SaslHandshake", 1, 1, login_requests.handshake),
+    _api(sasl, "SaslAuthenticate", 0, 2, login_requests.authenticate),
     _api(metadata, "Metadata", 0, 9, cluster_requests.metadata),
     _api(metadata, "FindCoordinator", 0, 3, cluster_requests.find_coordinator),
     _api(producer, "Produce", 3, 9, log_requests.produce),
@@ -80,6 +88,7 @@ _ALL = (
 APIS: dict[int, Api] = {api.request.API_KEY: api for api in _ALL}
 """By the number that a request begins with."""
 REQUESTS = tuple(api.name for api in _ALL)
+_BEFORE_LOGIN = frozenset({"ApiVersions", "SaslHandshake", "SaslAuthenticate"})
 
 
 async def answer(cluster: Cluster, frame: bytes, caller: Caller) -> bytes | None:
@@ -96,6 +105,7 @@ async def answer(cluster: Cluster, frame: bytes, caller: Caller) -> bytes | None
 
     Raises:
         NotUnderstood: It cannot be read, or is of a kind or version that we did not offer.
+        LoginMissing: It may not be asked by who has not logged in.
     """
     try:
         key, version, correlation = _HEAD.unpack_from(frame)
@@ -104,6 +114,8 @@ async def answer(cluster: Cluster, frame: bytes, caller: Caller) -> bytes | None
     api = APIS.get(key)
     if api is None:
         raise NotUnderstood(f"request {key} is not supported")
+    if cluster.users and not caller.user and api.name not in _BEFORE_LOGIN:
+        raise LoginMissing(f"{api.name} comes before a login")
     if version not in api.versions:
         if api.answer is not api_versions:
             raise NotUnderstood(f"version {version} of {api.name} is not supported")

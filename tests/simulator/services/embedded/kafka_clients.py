@@ -5,20 +5,24 @@ A cluster in a thread of its own, for clients that block.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from simulator.services.embedded.kafka.cluster import Broker, Cluster
 from simulator.services.embedded.kafka.listener import Listener
 
 
 @contextmanager
-def running(topics: dict[str, int], *, brokers: int = 1) -> Iterator[tuple[str, Cluster]]:
+def running(
+    topics: dict[str, int], *, brokers: int = 1, encryption: ssl.SSLContext | None = None, **setup: Any
+) -> Iterator[tuple[str, Cluster]]:
     """
-    A cluster with *topics*; gives its bootstrap servers.
+    A cluster with *topics*, over TLS where *encryption* is given; gives its bootstrap servers.
     """
-    cluster = Cluster()
+    cluster = Cluster(**setup)
     cluster.lead_with(range(1, brokers + 1))
     for name, partitions in topics.items():
         cluster.create_topic(name, partitions)
@@ -27,7 +31,7 @@ def running(topics: dict[str, int], *, brokers: int = 1) -> Iterator[tuple[str, 
     async def serve() -> None:
         listeners = [Listener(cluster, node) for node in range(1, brokers + 1)]
         for node, listener in enumerate(listeners, 1):
-            await listener.start()
+            await listener.start(encryption=encryption)
             cluster.brokers[node] = Broker(node, "127.0.0.1", listener.port)
         up.set()
         await over.wait()
