@@ -23,8 +23,10 @@ from gateways.errors import SourceUnavailable
 from gateways.limits import Retry
 from gateways.status import Node, Status
 
-EVENTS_MAX = 256
+EVENTS_MAX = 4096
 """Events that wait for an API server that is away; the oldest give way."""
+_EVENTS_AT_ONCE = 20
+"""Events that are made before the status is looked at again."""
 _INSTANCE_LABEL = "gateways.argoproj.io/gateway-controller-instanceid"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONFLICT = 409
@@ -239,13 +241,15 @@ class StatusWriter:
 
     async def _write_events(self) -> None:
         """
+        Make some of those that wait.
+
         Raises:
-            SourceUnavailable: The first that is left cannot be written now.
+            SourceUnavailable: The first that is left cannot be made now.
         """
-        while self._events:
+        for _ in range(min(len(self._events), _EVENTS_AT_ONCE)):
             change = self._events.popleft()
             try:
-                await self._server.change("POST", self._events_path, event_of(change, self._reporter))
+                await self._make_event(change)
             except SourceUnavailable as error:
                 if isinstance(error, Refused) and error.status < 500 and error.status not in _PASSING:
                     self._tell_of_refusal(str(error))
@@ -256,6 +260,15 @@ class StatusWriter:
         if self._dropped:
             self._report(f"{self._reporter.gateway}: {self._dropped} Kubernetes Events were dropped")
             self._dropped = 0
+
+    async def _make_event(self, change: PhaseChange) -> None:
+        event = event_of(change, self._reporter)
+        try:
+            await self._server.change("POST", self._events_path, event)
+        except Refused as refused:
+            if refused.status != _CONFLICT:
+                raise
+            await self._server.change("POST", self._events_path, event)  # the server drew a name that is taken
 
     def _tell(self, cause: str) -> None:
         if cause != self._cause:

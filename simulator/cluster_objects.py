@@ -39,7 +39,7 @@ DEFINITION: Object = {
                 },
                 "additionalPrinterColumns": [
                     {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
-                    {"name": "Phases", "type": "string", "jsonPath": ".status.nodes.*.phase"},
+                    {"name": "ConfigMap", "type": "string", "jsonPath": ".spec.configMap"},
                     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
                 ],
             }
@@ -89,7 +89,7 @@ def config_maps_in(manifests: Any) -> dict[str, dict[str, str]]:
 
 
 def _objects_of(gateway: Gateway) -> list[Object]:
-    given = gateway.model_dump(by_alias=True, exclude_none=True)
+    given = gateway.model_dump(mode="json", by_alias=True, exclude_none=True)
     spec = {key: value for key, value in given.items() if key not in _NO_PART_OF_THE_SPEC}
     spec["configMap"] = config_map_name(gateway.name)
     objects = [_object(API_VERSION, "Gateway", gateway.name, {"spec": spec})]

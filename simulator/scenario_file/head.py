@@ -92,7 +92,7 @@ class Gateway(Shape):
     cluster: str | None = Field(
         default=None,
         min_length=1,
-        description="Its cluster, a service of type `kubernetes`: Gateway, ConfigMap and Secrets are there, as is its status.",
+        description="Its cluster, a service of type `kubernetes`: Gateway, ConfigMap, Secrets and status are there.",
         examples=["kubernetes"],
     )
     watchers: Watchers | None = Field(default=None, description="Who the gateway dispatches to.")
