@@ -24,6 +24,8 @@ class Cluster(NamedTuple):
     """The file that says where it is and who we are."""
     peer: str = ""
     """What the API server at *url* is called, `host:port`."""
+    in_cluster: bool = False
+    """This is a pod of it, and nothing else counts."""
 
 
 class AddressBook(Protocol):

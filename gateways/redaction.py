@@ -54,9 +54,19 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms_of(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms: set[str] = set()
+        self._secrets: re.Pattern[str] | None = None
+        self.learn(*secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """
+        Mask these too, from now on.
+        """
+        new = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms_of(secret)} - self._forms
+        if new:
+            self._forms |= new
+            longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+            self._secrets = re.compile("|".join(map(re.escape, longest_first)))
 
     def __call__(self, text: str) -> str:
         """

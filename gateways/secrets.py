@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import quote
 
 from gateways.errors import SourceUnavailable
 from gateways.gateway_spec import DEFAULT_NAMESPACE
 from gateways.manifest import ManifestObject, objects_in
 from gateways.options import OptionReader
 from gateways.yaml_nodes import YamlProblem
+
+if TYPE_CHECKING:
+    from gateways.cluster import ApiServer
 
 
 class SecretSelector(NamedTuple):
@@ -105,6 +109,34 @@ class FileSecrets:
         }
 
 
+class ClusterSecrets:
+    """
+    Secrets of a Kubernetes cluster, which are read anew each time.
+
+    Args:
+        server: Where they are.
+        namespace: The gateway's.
+        learned: Told each value that is given out, so that logs can be kept free of it.
+    """
+
+    def __init__(self, server: ApiServer, namespace: str, *, learned: Callable[[str], None] | None = None) -> None:
+        self._server = server
+        self._path = f"/api/v1/namespaces/{quote(namespace)}/secrets"
+        self._learned = learned
+
+    async def read(self, selector: SecretSelector) -> str:
+        """See Secrets. A SourceUnavailable that is no SecretMissing: it cannot be known now."""
+        try:
+            found = await self._server.get(f"{self._path}/{quote(selector.name, safe='')}")
+        except SourceUnavailable as error:
+            raise SourceUnavailable(f"secret '{selector.name}' cannot be read: {error}") from error
+        there = {} if found is None else {selector.name: dict(_plain(found.get("data") or {}))}
+        value = _picked(there, selector)
+        if self._learned is not None:
+            self._learned(value)
+        return value
+
+
 def data_of(secret: ManifestObject) -> dict[str, str]:
     """
     What a Secret holds: its `data`, which is base64, and over it its `stringData`. What is neither is passed over.
@@ -137,7 +169,11 @@ def _texts(secret: ManifestObject, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _decoded(secret: ManifestObject) -> Iterator[tuple[str, str]]:
-    for name, text in _texts(secret, "data"):
+    yield from _plain(dict(_texts(secret, "data")))
+
+
+def _plain(data: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, text in data.items():
         try:
             yield name, base64.b64decode("".join(text.split()), validate=True).decode()
         except (binascii.Error, ValueError):

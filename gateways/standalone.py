@@ -7,20 +7,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateways.gateway import Gateway
 from gateways.gateway_spec import GatewaySpec
 from gateways.log_lines import log_changes_of
+
+if TYPE_CHECKING:
+    from gateways.cluster_gateway import InCluster
 
 EXIT_STOPPED, EXIT_DIED, EXIT_CUT_SHORT = 0, 1, 2
 
 _log = logging.getLogger("gateways")
 
 
-def run_until_signalled(make: Callable[[], Gateway], spec: GatewaySpec) -> int:
+Make = Callable[[], Awaitable[tuple[Gateway, "InCluster | None"]]]
+"""Makes a gateway, and its side of the cluster where it is in one."""
+
+
+def run_until_signalled(make: Make, spec: GatewaySpec) -> int:
     """
     Run the gateway that *make* makes, in an event loop of its own, until SIGTERM or SIGINT.
 
@@ -33,7 +40,21 @@ def run_until_signalled(make: Callable[[], Gateway], spec: GatewaySpec) -> int:
         EXIT_CUT_SHORT where a second signal ended it.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_Standalone(make(), spec).run())
+        return runner.run(_made_and_run(make, spec))
+
+
+async def _made_and_run(make: Make, spec: GatewaySpec) -> int:
+    gateway, cluster = await make()
+    if cluster is None:
+        return await _Standalone(gateway, spec).run()
+    cluster.keep_status_of(gateway)
+    try:
+        code = await _Standalone(gateway, spec, cluster.stopping).run()
+    except BaseException:
+        await cluster.abort()
+        raise
+    await (cluster.close() if code == EXIT_STOPPED else cluster.abort())
+    return code
 
 
 def _loop_factory() -> Any:
@@ -45,9 +66,10 @@ def _loop_factory() -> Any:
 
 
 class _Standalone:
-    def __init__(self, gateway: Gateway, spec: GatewaySpec) -> None:
+    def __init__(self, gateway: Gateway, spec: GatewaySpec, stopping: Callable[[], None] | None = None) -> None:
         self._gateway = gateway
         self._spec = spec
+        self._stopping = stopping
         self._signals = 0
         self._life: asyncio.Task[None]
 
@@ -82,6 +104,8 @@ class _Standalone:
         self._signals += 1
         if self._signals == 1:
             _log.info("%s: %s: stopping; once more ends it at once", self._spec.name, number.name)
+            if self._stopping is not None:
+                self._stopping()
             self._gateway.stop()
         elif self._signals == 2:
             self._cut_short(number)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from simulator.addresses import LOOPBACK, Addresses
 from simulator.broker_watching import BrokerWatching
 from simulator.cloudevents_spec import ReceivedEvent
+from simulator.cluster_objects import prepared
 from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, ReferenceGateway
 from simulator.http_client import Response
 from simulator.ledger import Ledger
@@ -140,7 +141,8 @@ class Environment:
                 visit(target)
 
         targets = {target for head in heads.values() for target in _gateway_watchers(head)}
-        for name in (*(n for n in heads if n not in targets), *heads):
+        in_cluster = [name for name, head in heads.items() if head.cluster]  # others may watch what they write there
+        for name in (*in_cluster, *(n for n in heads if n not in targets), *heads):
             visit(name)
         return [self.gateways[name] for name in order if name in self.gateways]
 
@@ -307,7 +309,7 @@ class Environment:
             provider = self.options.providers.of(name, type_name, setup.provider)
             service = service_class(type_name, provider, as_process=as_process)(
                 name,
-                {**setup.setup, "stopped": setup.stopped},
+                {**prepared(name, setup.setup, self.scenario.gateways), "stopped": setup.stopped},
                 peers=setup.as_,
                 relayed=setup.stopped or name in touched,
                 time=self.time,
@@ -371,6 +373,7 @@ class Environment:
             addresses=self.addresses,
             ledger=self.ledger,
             seed=self.options.seed,
+            api_server=self.services[head.cluster].peers[0] if head.cluster is not None else "",
             **({"build": build} if build is not None else {}),
         )
         self.gateways[head.name] = gateway

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NamedTuple, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gateways.addresses import Cluster, Endpoint
 from gateways.chance import Chance
 from gateways.clock import Wakeup, end, join
 from gateways.cloudevent import CloudEvent
 from gateways.configmap import MemorySource
-from gateways.errors import AddressRefused, GatewayError
+from gateways.errors import AddressRefused, GatewayError, SourceUnavailable
 from gateways.gateway import Gateway
 from gateways.gateway_spec import gateway_from_mapping
 from gateways.limits import Retry
@@ -24,10 +25,14 @@ from gateways.secrets import KnownSecrets
 from gateways.source_event import Certainty, DispatchResult, Settlement
 from gateways.status import Node
 from simulator.addresses import Addresses, UnknownAddress
+from simulator.cluster_objects import NAMESPACE, config_map_name
 from simulator.errors import SimulatorError
 from simulator.ledger import Ledger
 from simulator.real_clock import RealClock
 from simulator.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from gateways.cluster_gateway import InCluster
 
 
 class ConfigurationStatus(NamedTuple):
@@ -113,6 +118,7 @@ class ReferenceGateway:
         addresses: The scenario's.
         ledger: Told of each event's way.
         seed: Of the gateway's chance.
+        api_server: `host:port` of the cluster that holds what it consists of; empty for none.
         build: Makes the gateway.
 
     Raises:
@@ -127,12 +133,15 @@ class ReferenceGateway:
         addresses: Addresses,
         ledger: Ledger,
         seed: int,
+        api_server: str = "",
         build: Builder = Gateway,
     ) -> None:
         self.name = str(head["name"])
         self._head = head
         self._clock = clock
-        self._addresses = _Book(addresses, self.name)
+        self._addresses = _Book(addresses, self.name, api_server)
+        self._is_in_cluster = bool(api_server)
+        self._cluster: InCluster | None = None
         self._ledger = ledger
         self._seed = seed
         self._starts = -1
@@ -147,9 +156,12 @@ class ReferenceGateway:
         self._before: frozenset[asyncio.Task[Any]] = frozenset()
         self._leftover: tuple[asyncio.Task[Any], ...] = ()
         try:
-            self._spec = gateway_from_mapping(head, jitter=Retry().jitter if isinstance(clock, RealClock) else 0.0)
+            mapping = {key: value for key, value in head.items() if key != "cluster"}
+            self._spec = gateway_from_mapping(mapping, jitter=Retry().jitter if isinstance(clock, RealClock) else 0.0)
         except GatewayError as error:
             raise SimulatorError(f"gateway {self.name}: {error}") from error
+        if self._is_in_cluster:
+            self._spec = replace(self._spec, config_map=config_map_name(self.name), namespace=NAMESPACE)
 
     @property
     def is_running(self) -> bool:
@@ -179,20 +191,24 @@ class ReferenceGateway:
         self._starts += 1  # ids of events are drawn by chance, and no two incarnations may draw the same ones
         self._source = MemorySource(self._data, self._clock)
         self._transformer_source = MemorySource(self._transformer_data, self._clock)
+        transformer_source = self._transformer_source if self._transformer_data is not None else None
+        cluster = self._cluster = await self._connected() if self._is_in_cluster else None
         try:
             gateway = self._build(
                 self._spec,
-                self._source,
+                self._source if cluster is None else cluster.source,
                 clock=self._clock,
                 addresses=self._addresses,
                 chance=Chance(self._seed + self._starts),
                 observer=_Observer(self.name, self._ledger),
-                secrets=KnownSecrets(self._head.get("secrets")),
-                transformer_source=self._transformer_source if self._transformer_data is not None else None,
+                secrets=KnownSecrets(self._head.get("secrets")) if cluster is None else cluster.secrets,
+                transformer_source=transformer_source if cluster is None else cluster.transformer_source,
             )
         except GatewayError as error:
             raise SimulatorError(f"gateway {self.name}: {error}") from error
         gateway.status.listen(_StatusObserver(self.name, self._ledger))
+        if cluster is not None:
+            cluster.keep_status_of(gateway)
         self._starts += 1
         self._gateway = gateway
         self._task = asyncio.create_task(self._live(gateway), name=f"gateway {self.name}")
@@ -203,8 +219,12 @@ class ReferenceGateway:
     async def stop(self) -> None:
         """See GatewayUnderTest."""
         if self._gateway is not None and self._task is not None and not self._task.done():
+            if self._cluster is not None:
+                self._cluster.stopping()
             self._gateway.stop()
             await join(self._clock, self._task)
+            if self._cluster is not None:
+                await self._cluster.close()
             self._note_leftover()
 
     async def crash(self) -> None:
@@ -212,24 +232,31 @@ class ReferenceGateway:
         if self._gateway is not None and self._task is not None and not self._task.done():
             self._gateway.abort()
             await end(self._clock, self._task)
+        if self._cluster is not None:
+            await self._cluster.abort()
 
     async def configure(self, data: Mapping[str, str] | None) -> None:
         """See GatewayUnderTest."""
         self._data = data
-        await self._until(self._source.set(data))
+        await self._until(self._source.set(data) if self._cluster is None else self._follow_cluster(self._cluster))
         if self._gateway is not None:
             await self._until(self._gateway.ready())
 
     async def configure_transformer(self, data: Mapping[str, str] | None) -> None:
         """See GatewayUnderTest."""
         self._transformer_data = data
-        await self._until(self._transformer_source.set(data))
+        source = self._transformer_source
+        await self._until(source.set(data) if self._cluster is None else self._follow_cluster(self._cluster))
 
     async def caught_up(self) -> CaughtUp:
         """See GatewayUnderTest."""
         if self._gateway is None or not self.is_running:
             return CaughtUp(proved=True, paused=False)
         proved, paused = True, False
+        if self._cluster is not None:
+            proved = await self._has_followed(self._cluster)
+            await self._gateway.ready()
+            await self._cluster.written()
         for running in self._gateway.running:
             processor = running.processor
             if processor is not None:
@@ -243,6 +270,29 @@ class ReferenceGateway:
             return {}
         nodes = self._gateway.status.nodes.values()
         return {node.name: ConfigurationStatus(node.phase.value, node.message, node.id) for node in nodes}
+
+    async def _connected(self) -> InCluster:
+        from gateways.cluster import connect  # noqa: PLC0415 - for few scenarios a large client
+        from gateways.cluster_gateway import InCluster  # noqa: PLC0415 - as above
+
+        limit_s = self._spec.limits.connect_s
+        server = await connect(self._addresses.cluster(), clock=self._clock, limit_s=limit_s)
+        return InCluster(server, self._spec, clock=self._clock, chance=Chance(self._seed))
+
+    async def _follow_cluster(self, cluster: InCluster) -> None:
+        await self._has_followed(cluster)
+
+    async def _has_followed(self, cluster: InCluster) -> bool:
+        """
+        Whether all that the cluster had before the call is taken in, or nothing more comes before time has passed.
+        """
+        try:
+            await cluster.caught_up()
+        except TimeoutError:
+            return False
+        except SourceUnavailable:
+            return True
+        return True
 
     async def _live(self, gateway: Gateway) -> None:
         try:
@@ -297,9 +347,11 @@ class _Book:
     The gateway's AddressBook over the scenario's addresses.
     """
 
-    def __init__(self, addresses: Addresses, gateway: str) -> None:
+    def __init__(self, addresses: Addresses, gateway: str, api_server: str) -> None:
         self._addresses = addresses
         self._gateway = gateway
+        host, _, port = api_server.rpartition(":")
+        self._api_server = (host, int(port)) if api_server else _API_SERVER
 
     def dial(self, host: str, port: int) -> Endpoint:
         try:
@@ -311,8 +363,8 @@ class _Book:
         return self._addresses.listen(self._gateway, port)
 
     def cluster(self) -> Cluster:
-        host, port = self.dial(*_API_SERVER)
-        return Cluster(f"http://{host}:{port}", peer=f"{_API_SERVER[0]}:{_API_SERVER[1]}")
+        host, port = self.dial(*self._api_server)
+        return Cluster(f"http://{host}:{port}", peer=f"{self._api_server[0]}:{self._api_server[1]}")
 
 
 class _Observer:

@@ -7,10 +7,12 @@ Steps: one function for each kind of step; each acts on the environment and writ
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from simulator.cluster_objects import changed_config_map, config_map_name, config_maps_in
 from simulator.environment import Environment
 from simulator.expecting import take_expect
 from simulator.http_client import Response, send
@@ -111,6 +113,8 @@ async def _have_taken(body: ServiceStep, environment: Environment) -> None:
     response = await publishing
     if response.status is None and not body.may_fail:
         raise StepFailed("not-published", f"{service.name}: {response.cause}")
+    if response.status is not None:
+        await _take_in_config_maps(service.name, payload, environment)
 
 
 async def _published(service: Service, stimulus: Stimulus, body: ServiceStep, environment: Environment) -> Response:
@@ -193,17 +197,49 @@ async def _edit_config_map(body: EditConfigMap, environment: Environment) -> Non
         settings = environment.transformer_settings
         edited = _edited(settings.get(name, {}), body)
         settings[name] = dict(edited or {})
+        await _store_config_map(name, edited, environment, transformer=True)
         await _moving(environment, gateway.configure_transformer(edited))
         return
-    before = environment.configurations[name]
-    data = _edited(before, body)
-    if not body.deletes:
-        head = environment.heads()[name]
-        gone = [key for key, text in before.items() if data is not None and data.get(key) != text]
+    data = _edited(environment.configurations[name], body)
+    await _store_config_map(name, data, environment)
+    await _configure(name, data, environment)
+
+
+async def _configure(name: str, data: dict[str, str] | None, environment: Environment) -> None:
+    """
+    Have a gateway take in *data*; None says that its ConfigMap is gone.
+    """
+    if data is not None:
+        head, before = environment.heads()[name], environment.configurations[name]
+        gone = [key for key, text in before.items() if data.get(key) != text]
         environment.progress.removed += [Removed(head, key, before[key]) for key in gone]
-        environment.configurations[name] = dict(data or {})
+        environment.configurations[name] = data
     await environment.brokers.announce(name, data or ())
-    await _moving(environment, gateway.configure(data))
+    await _moving(environment, environment.gateways[name].configure(data))
+
+
+async def _store_config_map(
+    name: str, data: dict[str, str] | None, environment: Environment, *, transformer: bool = False
+) -> None:
+    """
+    Change the ConfigMap of a gateway where its cluster has it.
+    """
+    cluster = environment.heads()[name].cluster
+    if cluster is not None:
+        change = changed_config_map(config_map_name(name, transformer=transformer), data)
+        published = await environment.services[cluster].publish([change])
+        if not published.taken:
+            raise StepFailed("not-published", f"{cluster}: {published.cause}")
+
+
+async def _take_in_config_maps(service: str, payload: bytes, environment: Environment) -> None:
+    """
+    An `apply` may have changed the ConfigMap of a gateway that is in that cluster.
+    """
+    for name, head in environment.heads().items():
+        applied = config_maps_in(json.loads(payload or b"[]")) if head.cluster == service else {}
+        if config_map_name(name) in applied:
+            await _configure(name, applied[config_map_name(name)], environment)
 
 
 def _edited(before: dict[str, str], body: EditConfigMap) -> dict[str, str] | None:

@@ -19,9 +19,9 @@ LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
 CLIENTS = {
-    "aiohttp": ("gateways/processors/resource", "simulator/services/embedded/kubernetes/"),
+    "aiohttp": ("gateways/cluster.py", "simulator/services/embedded/kubernetes/"),
     "kafka": ("gateways/processors/kafka", "simulator/services/kafka", "simulator/services/embedded/kafka"),
-    "kubernetes": ("gateways/processors/resource",),
+    "kubernetes": ("gateways/cluster.py",),
     "minio": ("gateways/processors/artifact",),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),

@@ -14,15 +14,10 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from gateways.clock import Wakeup, start
+from gateways.cluster import Expired, Watch
 from gateways.errors import GatewayError, SourceUnavailable
 from gateways.processor import Context, Delivery, Guarantee, Processor
-from gateways.processors.resource_cluster import (
-    Expired,
-    ResourceCluster,
-    ResourceKind,
-    ResourceWatch,
-    connect,
-)
+from gateways.processors.resource_cluster import ResourceCluster, ResourceKind
 from gateways.processors.resource_objects import Happening, KnownObjects, Object
 from gateways.processors.resource_options import ResourceOptions
 from gateways.source_event import Settlement, SourceEvent
@@ -60,7 +55,7 @@ class ResourceProcessor(Processor):
         self._refusal = Wakeup(context.clock)
         self._cluster: ResourceCluster | None = None
         self._kind: ResourceKind | None = None
-        self._watch: ResourceWatch | None = None
+        self._watch: Watch | None = None
         self._version = ""
         """Up to which everything is handed on; empty where all has to be listed."""
         self._moved = asyncio.Event()
@@ -78,7 +73,7 @@ class ResourceProcessor(Processor):
 
     async def run(self) -> None:
         """See Processor."""
-        cluster = self._cluster = await connect(self.context)
+        cluster = self._cluster = await ResourceCluster.connect(self.context)
         try:
             kind = self._kind = await cluster.find(self.options)
             async with asyncio.TaskGroup() as group:
@@ -170,7 +165,7 @@ class ResourceProcessor(Processor):
             self._note(self._known.seen(each))
         return listing.version
 
-    async def _follow(self, cluster: ResourceCluster, kind: ResourceKind, watch: ResourceWatch) -> bool:
+    async def _follow(self, cluster: ResourceCluster, kind: ResourceKind, watch: Watch) -> bool:
         """
         Hand on what *watch* tells until it ends.
 

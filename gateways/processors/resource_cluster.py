@@ -1,42 +1,18 @@
 """
-ResourceCluster: the API server of one cluster: which kinds it has, what is there, and watches of it.
-
-Requests are made by the asyncio half of the `kubernetes` package, objects stay plain JSON.
+ResourceCluster: the cluster that a resource configuration watches: which kinds it has, and objects of one of them.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlsplit
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
-import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.config.config_exception import ConfigException
-
-from gateways.errors import ConfigurationError, SourceUnavailable
+from gateways.cluster import ApiServer, Listing, Watch, connect
+from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.resource_objects import Object
 from gateways.processors.resource_options import ResourceOptions
-from gateways.processors.servers import answered
-
-T = TypeVar("T")
-
-WATCH_S = 300
-"""A server ends a watch after so long, and it is renewed."""
-_SILENCE_S = WATCH_S + 30.0
-"""A watch that says nothing for so long in real time is dead: servers send bookmarks, or end it."""
-_PAGE = 500
-_GONE = 410
-
-
-class Expired(Exception):
-    """
-    The server no longer knows the version from which it was to go on.
-    """
 
 
 class ResourceKind(NamedTuple):
@@ -52,71 +28,28 @@ class ResourceKind(NamedTuple):
     namespaced: bool
 
 
-class Listing(NamedTuple):
-    """
-    Everything that was there at one version.
-    """
-
-    objects: list[Object]
-    version: str
-
-
-class ResourceWatch:
-    """
-    One watch: what comes over it, until it ends.
-    """
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-
-    async def next(self) -> tuple[str, Object] | None:
-        """
-        The next thing that it tells: its type, and an object; None at the end.
-
-        Raises:
-            Expired: The server does not know the version any more.
-            SourceUnavailable: The server says that something is wrong.
-        """
-        try:
-            line = await self._response.content.readline()
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return None
-        if not line.endswith(b"\n"):
-            return None
-        try:
-            event = json.loads(line)
-            told, an_object = event["type"], event["object"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise SourceUnavailable("the watch says what is no event of Kubernetes") from error
-        if told == "ERROR":
-            if an_object.get("code") == _GONE:
-                raise Expired
-            raise SourceUnavailable(f"the API server ends the watch: {an_object.get('message', 'it does not say why')}")
-        return told, an_object
-
-    def close(self) -> None:
-        """
-        Drop its connection.
-        """
-        self._response.close()
-
-
 class ResourceCluster:
     """
-    One API server.
+    One cluster.
 
     Args:
-        context: The configuration's.
-        api: The package's client, which this closes.
+        server: Its API server, which this closes.
     """
 
-    def __init__(self, context: Context, api: client.ApiClient) -> None:
-        url = urlsplit(api.configuration.host)
-        self.peer = f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
-        if context.addresses.cluster().peer:
-            self.peer = context.addresses.cluster().peer
-        self._context = context
-        self._api = api
+    def __init__(self, server: ApiServer) -> None:
+        self.peer = server.peer
+        self._server = server
+
+    @classmethod
+    async def connect(cls, context: Context) -> ResourceCluster:
+        """
+        The cluster that the gateway is of.
+
+        Raises:
+            ConfigurationError: How it is reached is written wrongly, or nowhere.
+        """
+        cluster = context.addresses.cluster()
+        return cls(await connect(cluster, clock=context.clock, limit_s=context.limits.connect_s))
 
     async def find(self, options: ResourceOptions) -> ResourceKind:
         """
@@ -147,16 +80,9 @@ class ResourceCluster:
             SourceUnavailable: They cannot be had now.
             Expired: It took too long.
         """
-        objects: list[Object] = []
-        token = ""
-        while True:
-            page = await self._ask(kind.path, [*_selecting(labels), ("limit", _PAGE), ("continue", token)])
-            own = {"apiVersion": kind.api_version, "kind": kind.kind}
-            objects += [{**own, **item} for item in page.get("items") or ()]
-            metadata = page.get("metadata") or {}
-            token = metadata.get("continue") or ""
-            if not token:
-                return Listing(objects, str(metadata.get("resourceVersion", "")))
+        listing = await self._server.list(kind.path, _selecting(labels))
+        own = {"apiVersion": kind.api_version, "kind": kind.kind}
+        return listing._replace(objects=[{**own, **item} for item in listing.objects])
 
     async def version(self, kind: ResourceKind) -> int:
         """
@@ -165,11 +91,7 @@ class ResourceCluster:
         Raises:
             SourceUnavailable: It does not say.
         """
-        page = await self._ask(kind.path, [("limit", 1)])
-        version = str((page.get("metadata") or {}).get("resourceVersion", ""))
-        if not version.isdigit():
-            raise SourceUnavailable(f"{self.peer}: its versions are no numbers")
-        return int(version)
+        return await self._server.version(kind.path)
 
     async def is_there(self, kind: ResourceKind, an_object: Object) -> bool:
         """
@@ -183,10 +105,10 @@ class ResourceCluster:
         if kind.namespaced and "/namespaces/" not in path:
             head, _, plural = path.rpartition("/")
             path = f"{head}/namespaces/{quote(metadata['namespace'])}/{plural}"
-        found = await self._ask(f"{path}/{quote(metadata['name'])}", [], may_lack=True)
+        found = await self._server.get(f"{path}/{quote(metadata['name'])}") or {}
         return bool((found.get("metadata") or {}).get("uid") == metadata["uid"])
 
-    async def watch(self, kind: ResourceKind, labels: Mapping[str, str] | None, version: str) -> ResourceWatch:
+    async def watch(self, kind: ResourceKind, labels: Mapping[str, str] | None, version: str) -> Watch:
         """
         Watch what happens after *version*.
 
@@ -194,33 +116,22 @@ class ResourceCluster:
             SourceUnavailable: It cannot be had now.
             Expired: That is too long ago.
         """
-        query = [
-            *_selecting(labels),
-            ("watch", "true"),
-            ("resourceVersion", version),
-            ("allowWatchBookmarks", "true"),
-            ("timeoutSeconds", WATCH_S),
-        ]
-        limit = aiohttp.ClientTimeout(total=None, sock_read=_SILENCE_S)
-        response = await self._within(self._request(kind.path, query, limit))
-        if response.status != 200:
-            await self._refused(response)
-        return ResourceWatch(response)
+        return await self._server.watch(kind.path, _selecting(labels), version)
 
     async def close(self) -> None:
         """
         Drop every connection.
         """
-        await self._api.close()  # type: ignore[no-untyped-call]
+        await self._server.close()
 
     async def _groups_with(self, version: str) -> list[str]:
-        groups = (await self._ask("/apis", [])).get("groups") or ()
+        groups = (await self._server.get("/apis") or {}).get("groups") or ()
         versions = (each for group in groups for each in group.get("versions") or ())
         return [each["groupVersion"] for each in versions if each.get("version") == version]
 
     async def _kinds_of(self, api_version: str, options: ResourceOptions) -> list[ResourceKind]:
         root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        resources = (await self._ask(root, [], may_lack=True)).get("resources") or ()
+        resources = (await self._server.get(root) or {}).get("resources") or ()
         found: list[ResourceKind] = []
         for each in resources:
             if each.get("kind") == options.kind and "watch" in (each.get("verbs") or ()) and "/" not in each["name"]:
@@ -229,98 +140,7 @@ class ResourceCluster:
                 found.append(ResourceKind(path, each["name"], api_version, options.kind, bool(each.get("namespaced"))))
         return found
 
-    async def _ask(self, path: str, query: Sequence[tuple[str, Any]], *, may_lack: bool = False) -> Object:
-        """
-        The JSON at *path*.
-
-        Args:
-            may_lack: Where there is none, it is empty.
-        """
-        return await self._within(self._answer(path, query, may_lack))
-
-    async def _answer(self, path: str, query: Sequence[tuple[str, Any]], may_lack: bool) -> Object:
-        response = await self._request(path, query, aiohttp.ClientTimeout(total=None))
-        if response.status == 404 and may_lack:
-            response.release()
-            return {}
-        if response.status != 200:
-            await self._refused(response)
-        try:
-            answer = json.loads(await response.read())
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise SourceUnavailable(f"{self.peer}: what answers there is no API server of Kubernetes")
-        return answer
-
-    async def _request(
-        self, path: str, query: Sequence[tuple[str, Any]], limit: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        given = [(name, value) for name, value in query if value != ""]
-        method, url, headers, _, _ = await self._api.param_serialize(
-            "GET", path, query_params=given, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
-        )
-        answer = await self._api.call_api(method, url, headers, _request_timeout=limit)
-        response: aiohttp.ClientResponse = answer.response
-        return response
-
-    async def _within(self, io: Awaitable[T]) -> T:
-        try:
-            return await answered(self._context, self.peer, io)
-        except (aiohttp.ClientError, OSError, ApiException) as error:
-            raise SourceUnavailable(f"{self.peer}: {_cause_of(error)}") from error
-
-    async def _refused(self, response: aiohttp.ClientResponse) -> None:
-        raw = await response.read()
-        try:
-            message = str(json.loads(raw)["message"])
-        except (ValueError, TypeError, KeyError):
-            message = "what answers there is no API server of Kubernetes"
-        if response.status == _GONE:
-            raise Expired
-        raise SourceUnavailable(f"{self.peer}: answered {response.status}: {message}")
-
-
-async def connect(context: Context) -> ResourceCluster:
-    """
-    The cluster that the gateway is of.
-
-    Raises:
-        ConfigurationError: How it is reached is written wrongly.
-        SourceUnavailable: Nothing says how it is reached.
-    """
-    cluster = context.addresses.cluster()
-    settings = client.Configuration(host=cluster.url or None)
-    settings.retries = None
-    if cluster.url:
-        settings.client_session_kwargs = {"trust_env": False}
-        return ResourceCluster(context, client.ApiClient(settings))
-    try:
-        if cluster.kubeconfig or "KUBERNETES_SERVICE_HOST" not in os.environ:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]
-                cluster.kubeconfig or None, client_configuration=settings
-            )
-        else:
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        where = cluster.kubeconfig or "there is no --kubeconfig and this is no pod"
-        raise ConfigurationError(f"no way to the cluster is known: {where}: {error}") from error
-    return ResourceCluster(context, client.ApiClient(settings))
-
 
 def _selecting(labels: Mapping[str, str] | None) -> list[tuple[str, Any]]:
     pairs = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
     return [("labelSelector", pairs)] if pairs else []
-
-
-def _cause_of(error: Exception) -> str:
-    while isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return "the server closed the connection"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return "what answers there is no HTTP server"
-    if isinstance(error, OSError):
-        known = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        return (known or str(error)).lower()
-    return f"{type(error).__name__}: {error}"

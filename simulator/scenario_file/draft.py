@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from simulator.cluster_objects import config_map_name, config_maps_in
 from simulator.errors import ScenarioError, ScenarioProblem
 from simulator.scenario_file.broker_dispatch import BrokerDispatch, broker_of
-from simulator.scenario_file.scenario import EditConfigMap, Gateway, Head, LoadedStep, Parallel, Repeat
+from simulator.scenario_file.scenario import Apply, EditConfigMap, Gateway, Head, LoadedStep, Parallel, Repeat
 from simulator.scenario_file.source_text import SourceText
 from simulator.scenario_file.yaml_source import Path, Tree, parse
 from simulator.services.shapes import ServiceShape
@@ -127,3 +128,15 @@ def config_texts(draft: Draft) -> Iterator[ConfigText]:
             for key, texts in (("set", body.set), ("replace", body.replace)):
                 for name, text in (texts or {}).items():
                     yield ConfigText(gateway, name, text, draft.tree.at((*step.path, "configMap", key, name)))
+        elif isinstance(body, Apply):
+            yield from _applied_texts(draft, body, draft.tree.at((*step.path, "apply", "manifest")))
+
+
+def _applied_texts(draft: Draft, body: Apply, tree: Tree) -> Iterator[ConfigText]:
+    """
+    Those of ConfigMaps that are the gateways' own in their cluster.
+    """
+    for name, data in config_maps_in(body.manifest).items():
+        for gateway in (placed.gateway for placed in draft.gateways):
+            if gateway.cluster is not None and config_map_name(gateway.name) == name:
+                yield from (ConfigText(gateway, key, text, tree) for key, text in data.items())

@@ -89,6 +89,12 @@ class Gateway(Shape):
         description="The ConfigMap's data: each configuration's name to its text. Left out: there is no ConfigMap yet.",
         examples=[{"calendar.fooConfig": "interval: 10s"}],
     )
+    cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Its cluster, a service of type `kubernetes`: Gateway, ConfigMap, Secrets and status are there.",
+        examples=["kubernetes"],
+    )
     watchers: Watchers | None = Field(default=None, description="Who the gateway dispatches to.")
     dispatch_mechanism: str = Field(default="HTTP", description="How the gateway dispatches.", examples=["HTTP"])
     rpc_port: TextOrNumber | None = Field(default=None, description="gRPC port of a custom gateway's server.")

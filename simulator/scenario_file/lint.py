@@ -28,6 +28,7 @@ from simulator.scenario_file.scenario import (
     VirtualTime,
     WatcherStep,
 )
+from simulator.scenario_file.service_table import CLUSTER
 from simulator.scenario_file.wording import Check
 from simulator.scenario_file.yaml_source import Path, close_to
 
@@ -88,6 +89,15 @@ def _lint_names(draft: Draft, check: Check) -> None:
         seen.add(name)
         _lint_watchers(placed.gateway, here)
         _lint_doors(placed.gateway, doors, here)
+        _lint_cluster(placed.gateway.cluster, draft, here)
+
+
+def _lint_cluster(name: str | None, draft: Draft, check: Check) -> None:
+    if name is None or (name in draft.services and draft.services[name].type == CLUSTER):
+        return
+    clusters = [each for each, shape in draft.services.items() if shape.type == CLUSTER]
+    problem = f"no service of type `{CLUSTER}` is called `{name[:60]}`"
+    check.value(("cluster",), problem, _offered(name, clusters) if clusters else f"write `cluster: {CLUSTER}`")
 
 
 def _lint_watchers(gateway: Gateway, check: Check) -> None:

@@ -28,6 +28,7 @@ from simulator.scenario_file.head import (
 )
 from simulator.scenario_file.step import (
     Advance,
+    Apply,
     EditConfigMap,
     Fault,
     FaultReply,
@@ -153,6 +154,7 @@ class Scenario:
 __all__ = [
     "Advance",
     "Allow",
+    "Apply",
     "CountRange",
     "EditConfigMap",
     "EventMatch",

@@ -15,6 +15,8 @@ from simulator.scenario_file.wording import Check, keys_of
 from simulator.scenario_file.yaml_source import close_to
 from simulator.services.shapes import SHAPES, ServiceShape, address_of, service_of
 
+CLUSTER = "kubernetes"
+"""The type of service in which a gateway can be, and its name where nobody gives it one."""
 _COMMON_KEYS = tuple(keys_of(ServiceSetup))
 
 
@@ -48,6 +50,8 @@ def services_of(head: Head, gateways: Sequence[Gateway], check: Check) -> dict[s
             shape = SHAPES.get(type_name)
             if shape is not None and shape.runs:
                 found[type_name] = ServiceEntry(type_name, ServiceSetup(type=type_name), shape)
+    if CLUSTER not in found and any(gateway.cluster == CLUSTER for gateway in gateways):
+        found[CLUSTER] = ServiceEntry(CLUSTER, ServiceSetup(type=CLUSTER), SHAPES[CLUSTER])
     return found
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,12 @@ class Process:
     `gatesim gateway run` with its log, read line by line as it comes.
     """
 
-    def __init__(self, *words: str | Path) -> None:
-        command = [sys.executable, "-m", "gatesim", "gateway", "run", *map(str, words)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(
+        self, *words: str | Path, program: Sequence[str] = ("-m", "gatesim"), environment: dict[str, str] | None = None
+    ) -> None:
+        command = [sys.executable, *program, "gateway", "run", *map(str, words)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(command, **pipes, text=True, env={**os.environ, **(environment or {})})
         self.log: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -347,7 +350,8 @@ def test_a_control_port_that_is_taken_ends_it_with_a_sentence(started: Any, tmp_
         (GATEWAY.format(name="shop", type="nats"), ["--watcher", "audit"], "--watcher 'audit': write NAME=URL"),
         (GATEWAY.format(name="shop", type="nats"), ["--address", "a=b"], "--address 'a=b': write HOST:PORT=HOST:PORT"),
         (GATEWAY.format(name="shop", type="nats"), ["--control-port", "x"], "--control-port x: write a port"),
-        (GATEWAY.format(name="shop", type="nats"), ["--in-cluster"], "--in-cluster is not supported yet"),
+        (GATEWAY.format(name="shop", type="nats"), ["--in-cluster"], "--in-cluster and -f both say where the Gateway"),
+        (GATEWAY.format(name="shop", type="nats"), ["--namespace", "x"], "--namespace is for a Gateway in a cluster"),
     ],
 )
 def test_a_wrong_file_or_option_is_said_in_a_sentence(

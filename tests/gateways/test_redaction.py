@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 from gateways.redaction import Redactor, redact_url
 
 
+def test_what_is_learnt_later_is_masked_from_then_on() -> None:
+    redacted = Redactor(["hunter2"])
+    assert redacted("hunter2 hunter3") == "*** hunter3"
+    redacted.learn("hunter3", "no")
+    assert redacted("hunter2 hunter3 no") == "*** *** no"
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

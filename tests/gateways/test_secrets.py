@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateways.errors import SourceUnavailable
 from gateways.options import OptionReader
-from gateways.secrets import FileSecrets, KnownSecrets, SecretMissing, Secrets, SecretSelector
+from gateways.secrets import ClusterSecrets, FileSecrets, KnownSecrets, SecretMissing, Secrets, SecretSelector
+from tests.gateways.clusters import a_cluster, play, server_of
 
 MANIFESTS = """\
 apiVersion: v1
@@ -95,3 +97,33 @@ def test_a_selector_names_both_or_is_none(text: str) -> None:
 
 def test_a_selector_is_read_from_options() -> None:
     assert SecretSelector.read(OptionReader.from_text("k: {name: minio, Key: 5}"), "k") == SecretSelector("minio", "5")
+
+
+def test_in_a_cluster_they_are_read_anew_each_time_and_told_to_who_masks_them() -> None:
+    async def story() -> None:
+        learned: list[str] = []
+        async with a_cluster() as cluster, server_of(cluster) as server:
+            secrets = ClusterSecrets(server, "default", learned=learned.append)
+            with pytest.raises(SecretMissing, match="there is no secret 'minio'"):
+                await secrets.read(SecretSelector("minio", "a"))
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "minio"}}
+            cluster.apply({**secret, "stringData": {"a": "hunter2"}})
+            assert await secrets.read(SecretSelector("minio", "a")) == "hunter2"
+            with pytest.raises(SecretMissing, match="secret 'minio' does not have the key 'b'"):
+                await secrets.read(SecretSelector("minio", "b"))
+            assert learned == ["hunter2"]
+
+    play(story)
+
+
+def test_in_a_cluster_one_that_may_not_be_read_is_not_taken_for_missing() -> None:
+    async def story() -> None:
+        async with a_cluster() as cluster, server_of(cluster) as server:
+            cluster.refuse("GET", "secrets", 403)
+            with pytest.raises(
+                SourceUnavailable, match=r"secret 'minio' cannot be read: .* answered 403: no way"
+            ) as error:
+                await ClusterSecrets(server, "default").read(SecretSelector("minio", "a"))
+            assert not isinstance(error.value, SecretMissing)
+
+    play(story)

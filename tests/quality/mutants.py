@@ -18,8 +18,11 @@ from unittest.mock import patch
 
 from pika import BasicProperties
 
-from gateways import dispatcher, gateway, http_intake, kafka_sender, nats_sender
+from gateways import cluster_events, dispatcher, gateway, http_intake, kafka_sender, nats_sender
 from gateways.cloudevent import CloudEvent, DataForm
+from gateways.cluster_gateway import InCluster
+from gateways.cluster_source import ClusterSource
+from gateways.cluster_status import StatusWriter
 from gateways.dispatcher import Dispatcher
 from gateways.http_sender import HttpTarget
 from gateways.kafka_sender import KafkaTarget
@@ -325,6 +328,62 @@ def deaf_after_the_first_watch(live: Any) -> Any:
     return broken
 
 
+def gives_up_after_a_failed_write(write_all: Any) -> Any:
+    frozen: set[int] = set()
+
+    async def broken(self: StatusWriter) -> str:
+        if id(self) not in frozen and await write_all(self):
+            frozen.add(id(self))
+        if id(self) in frozen:
+            self._is_due = False
+            self._events.clear()
+        return ""
+
+    return broken
+
+
+def knows_no_older_entries(see: Any) -> Any:
+    def broken(self: StatusWriter, gateway: Any) -> None:
+        see(self, gateway)
+        self._stored = set()
+
+    return broken
+
+
+def takes_all_entries_away(stopping: Any) -> Any:
+    return lambda self: None
+
+
+def deletion_is_emptiness(next_step: Any) -> Any:
+    async def broken(self: ClusterSource) -> Any:
+        data = await next_step(self)
+        return {} if data is None else data
+
+    return broken
+
+
+def deaf_after_the_first_configmap_watch(ended: Any) -> Any:
+    def broken(self: ClusterSource) -> None:
+        self._drop_watch()
+        self._watch = _Silent()  # type: ignore[assignment]
+        self._away = True
+        self._stir()
+
+    return broken
+
+
+class _Silent:
+    async def next(self) -> None:
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        pass
+
+
+def lengths_do_not_matter(cut: Any) -> Any:
+    return lambda text, bytes_max: text
+
+
 def restarts_everything(diff: Any) -> Any:
     def broken(current: Any, wanted: Any) -> Any:
         stale, new = diff((), list(current))[1], diff((), list(wanted))[1]
@@ -585,6 +644,18 @@ GATEWAYS = (
            "accepted-different", replaced(gateway, "diff", restarts_everything)),
     Mutant("colliding ids hide one another", "configmap/configurations-whose-identities-collide-both-run",
            "wrong-status", replaced(gateway, "diff", ids_hide_each_other)),
+    Mutant("a failed write freezes the status", "cluster/a-failed-write-loses-no-status-and-what-is-added-later-runs",
+           "accepted-different", replaced(StatusWriter, "_write_all", gives_up_after_a_failed_write)),
+    Mutant("entries of an earlier process stay", "cluster/after-a-restart-the-entries-are-those-of-what-runs-and-none-is-left-behind",
+           "not-received", replaced(StatusWriter, "_see", knows_no_older_entries)),
+    Mutant("a stop takes the entries away", "cluster/a-gateway-that-stops-leaves-its-entries-as-they-were",
+           "unexpected", replaced(InCluster, "stopping", takes_all_entries_away)),
+    Mutant("a deleted ConfigMap stops everything", "cluster/in-a-cluster-a-deleted-configmap-leaves-its-configurations-running-and-an-emptied-one-stops-them",
+           "not-received", replaced(ClusterSource, "_next", deletion_is_emptiness)),
+    Mutant("the end of a watch of the ConfigMap goes unnoticed", "cluster/a-change-that-was-made-while-the-api-server-was-away-is-taken-in-when-it-is-back",
+           "wrong-status", replaced(ClusterSource, "_ended", deaf_after_the_first_configmap_watch)),
+    Mutant("long causes are told to nobody", "cluster/names-that-are-no-labels-and-causes-that-are-long-are-told-as-well",
+           "not-received", replaced(cluster_events, "_cut", lengths_do_not_matter)),
     Mutant("a stop settles nothing", "pipeline/a-graceful-stop-settles-what-is-in-flight",
            "dispatched-not-accepted", replaced(RunningConfiguration, "finish", settles_nothing_when_stopped)),
     Mutant("the old envelope carries another hour", "pipeline/in-the-old-envelope-a-calendar-carries-the-instant-as-it-did-then",

@@ -289,3 +289,29 @@ def test_a_broker_needs_no_watchers():
 def test_what_makes_no_sense_with_a_broker_is_told(old, new, problem, hint):
     found = problem_of(OVER_NATS.replace(old, new))
     assert (found.problem, found.hint) == (problem, hint)
+
+
+IN_CLUSTER = HEAD.replace("  type: nats\n", "  type: nats\n  cluster: CLUSTER\n")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "services", "problem", "hint"),
+    [
+        ("kubernetss", "", "no service of type `kubernetes` is called `kubernetss`", "write `cluster: kubernetes`"),
+        ("nats", "services: {nats: {}}\n", "no service of type `kubernetes` is called `nats`", "write `cluster: kubernetes`"),
+        ("k8", "services: {nats: {}, k8s: {type: kubernetes}}\n", "no service of type `kubernetes` is called `k8`", "did you mean `k8s`?"),
+    ],
+)  # fmt: skip
+def test_a_cluster_must_be_a_service_of_that_type(cluster, services, problem, hint):
+    (found,) = problems_of(with_steps("- advance: 1s", IN_CLUSTER.replace("CLUSTER", cluster) + services))
+    assert (found.line, found.problem, found.hint) == (6, problem, hint)
+
+
+def test_configurations_that_an_apply_brings_to_a_cluster_may_be_named():
+    manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: g-configmap}, data: {bar: 'url: nats://nats.argo-events:4222'}}"
+    steps = f"- apply: {{manifest: {manifest}}}\n- expect: {{status: {{bar: {{phase: Error}}}}}}"
+    assert problems_of(with_steps(steps, IN_CLUSTER.replace("CLUSTER", "kubernetes"))) == ()
+    (found,) = problems_of(
+        with_steps(steps.replace("status: {bar", "status: {baz"), IN_CLUSTER.replace("CLUSTER", "kubernetes"))
+    )
+    assert found.problem == "no configuration is ever called `baz`"

@@ -25,6 +25,13 @@ def test_a_webhook_or_a_calendar_implies_nothing_that_is_started():
     assert services("services: {clock: {}, nats: {}}\n").keys() == {"nats"}
 
 
+def test_a_gateway_in_a_cluster_implies_it():
+    head = HEAD.replace("  type: nats\n", "  type: nats\n  cluster: kubernetes\n")
+    assert services("", head).keys() == {"nats", "kubernetes"}
+    assert services("services: {nats: {}}\n", head).keys() == {"nats", "kubernetes"}
+    assert services("services: {nats: {}, kubernetes: {stopped: true}}\n", head)["kubernetes"].stopped
+
+
 def test_a_service_has_the_type_of_its_name_or_the_one_it_says():
     found = services("services: {broker: {type: nats}}\n")
     assert (found["broker"].type, found["broker"].as_) == ("nats", ("nats.argo-events:4222",))

@@ -16,6 +16,9 @@ from simulator.services.embedded.kubernetes.schemas import Problem, problems_in,
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 _NAME_LENGTH_MAX = 253
+_LABEL_VALUE_LENGTH_MAX = 63
+_EVENT_LENGTHS_MAX = {"reason": 128, "action": 128, "reportingInstance": 128, "message": 1024}
+"""In bytes; of Events with an `eventTime`."""
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _FREE_NAMES = frozenset({"roles", "rolebindings", "clusterroles", "clusterrolebindings"})
 """Kinds whose names only have to fit into a path."""
@@ -60,12 +63,7 @@ def _problems(kind: Kind, an_object: Object) -> Iterator[Problem]:
             f'Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric '
             "characters, '-' or '.', and must start and end with an alphanumeric character",
         )
-    for field in ("labels", "annotations"):
-        for key, value in (metadata.get(field) or {}).items():
-            if not isinstance(value, str):
-                yield f"metadata.{field}", f"Invalid value: {value!r}: the value of {key} must be a string"
-            elif field == "labels" and not _LABEL_VALUE.fullmatch(value):
-                yield f"metadata.{field}", f'Invalid value: "{value}": a valid label must be alphanumeric'
+    yield from _metadata_problems(metadata)
     if kind.is_custom:
         yield from problems_in(an_object, kind.schema or {})
         return
@@ -74,10 +72,40 @@ def _problems(kind: Kind, an_object: Object) -> Iterator[Problem]:
             yield f"spec.{field}", "Required value"
     if kind.collection == CRDS:
         yield from _definition_problems(an_object)
+    elif kind.plural == "events":
+        yield from _event_problems(an_object)
     elif kind.plural in ("configmaps", "secrets"):
         for key, value in (an_object.get("data") or {}).items():
             if not isinstance(value, str):
                 yield f"data[{key}]", f"Invalid value: {value!r}: must be a string"
+
+
+def _metadata_problems(metadata: Object) -> Iterator[Problem]:
+    for field in ("labels", "annotations"):
+        for key, value in (metadata.get(field) or {}).items():
+            if not isinstance(value, str):
+                yield f"metadata.{field}", f"Invalid value: {value!r}: the value of {key} must be a string"
+            elif field == "labels" and len(value) > _LABEL_VALUE_LENGTH_MAX:
+                yield f"metadata.{field}", f'Invalid value: "{value}": must be no more than 63 bytes'
+            elif field == "labels" and not _LABEL_VALUE.fullmatch(value):
+                yield f"metadata.{field}", f'Invalid value: "{value}": a valid label must be alphanumeric'
+
+
+def _event_problems(event: Object) -> Iterator[Problem]:
+    involved = event.get("involvedObject") or {}
+    if (involved.get("namespace") or "default") != event["metadata"]["namespace"]:
+        yield (
+            "involvedObject.namespace",
+            f'Invalid value: "{involved.get("namespace")}": does not match event.namespace',
+        )
+    if not event.get("eventTime"):
+        return
+    for field in ("reportingComponent", "reportingInstance", "action", "reason"):
+        if not event.get(field):
+            yield field, "Required value"
+    for field, length_max in _EVENT_LENGTHS_MAX.items():
+        if len(str(event.get(field) or "").encode()) > length_max:
+            yield field, f"Invalid value: can have at most {length_max} bytes"
 
 
 def _definition_problems(definition: Object) -> Iterator[Problem]:

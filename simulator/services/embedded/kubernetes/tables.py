@@ -77,7 +77,7 @@ def columns_of(kind: Kind, now: datetime) -> list[Column]:
 
     name = Column("Name", lambda o: o["metadata"]["name"])
     if kind.plural == "events" and not kind.is_custom:
-        return [Column("Last Seen", lambda o: _age(o.get("lastTimestamp"), now)), *_EVENT]
+        return [Column("Last Seen", lambda o: _age(o.get("lastTimestamp") or o.get("eventTime"), now)), *_EVENT]
     if kind.columns:
         return [name, *(_custom(column, now) for column in kind.columns)]
     return [name, *_COLUMNS.get(kind.plural, ()), Column("Age", age)]
