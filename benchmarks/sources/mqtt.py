@@ -12,7 +12,8 @@ from benchmarks.load import PAYLOAD, sink_reaches
 from benchmarks.sources.nats_server import nats_server, publish_all
 from benchmarks.sources.source import Source, free_port
 
-_AHEAD = 1_000
+_AHEAD = 500
+"""Less than `max_ack_pending`; beyond it a session of several topics waits for the server's ack_wait."""
 
 
 class MqttSource(Source):
