@@ -1,13 +1,15 @@
 """
-`python -m benchmarks [NAME ...]`: all of them, or those named.
+`python -m benchmarks [NAME ...]`: all of them, or those named; `throughput-mqtt` is that of one source.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
-from benchmarks import throughput, whole_process
+from benchmarks import memory, throughput, whole_process
+from benchmarks.sources.registry import ALL, COMPARED
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold-start": whole_process.cold_start,
@@ -16,7 +18,12 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "many-files": whole_process.many_files,
     "suite": whole_process.suite,
     "year": whole_process.year,
-    "throughput": throughput.main,
+    "throughput": partial(throughput.main, *COMPARED),
+    "memory": partial(memory.main, *ALL),
+}
+OF_ONE_SOURCE: dict[str, Callable[[], None]] = {
+    **{f"throughput-{name}": partial(throughput.main, name) for name in COMPARED},
+    **{f"memory-{name}": partial(memory.main, name) for name in ALL},
 }
 
 
@@ -24,12 +31,13 @@ def main(names: list[str]) -> int:
     """
     Run the benchmarks named, or all.
     """
-    unknown = [name for name in names if name not in BENCHMARKS]
+    known = BENCHMARKS | OF_ONE_SOURCE
+    unknown = [name for name in names if name not in known]
     if unknown:
-        print(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"there is no benchmark {unknown[0]!r}; there are {', '.join(known)}", file=sys.stderr)
         return 4
     for name in names or BENCHMARKS:
-        BENCHMARKS[name]()
+        known[name]()
     return 0
 
 

@@ -10,6 +10,8 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
 PAYLOAD = json.dumps({"id": 7, "text": "x" * 220}).encode()
@@ -21,8 +23,8 @@ class Sink(asyncio.Protocol):
     """
 
     count = 0
-    wanted = 0
-    done: asyncio.Future[None] | None = None
+    waiting: ClassVar[list[tuple[int, asyncio.Future[None]]]] = []
+    """Who waits for it to have seen so many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -44,8 +46,9 @@ class Sink(asyncio.Protocol):
     def _answered(self) -> None:
         self._transport.write(ANSWER)  # type: ignore[attr-defined]  # a TCP transport
         Sink.count += 1
-        if Sink.done is not None and Sink.count >= Sink.wanted and not Sink.done.done():
-            Sink.done.set_result(None)
+        for wanted, reached in Sink.waiting:
+            if Sink.count == wanted and not reached.done():
+                reached.set_result(None)
 
 
 def _length(data: bytes, head: int) -> int:
@@ -106,30 +109,27 @@ async def post_all(port: int, path: str, count: int, connections: int) -> float:
     return time.perf_counter() - began
 
 
-async def publish_all(port: int, subjects: list[str], count: int) -> None:
+async def sink_reaches(count: int) -> None:
     """
-    Publish *count* messages to a NATS server, round robin over *subjects*, as fast as it takes them.
+    Wait until the sink has seen *count* requests since it was last set to none.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    await reader.readline()
-    writer.write(b'CONNECT {"verbose":false}\r\n')
-    frames = [b"PUB %s %d\r\n%s\r\n" % (subject.encode(), len(PAYLOAD), PAYLOAD) for subject in subjects]
-    for at in range(0, count, 100):
-        writer.write(b"".join(frames[number % len(frames)] for number in range(at, min(at + 100, count))))
-        await writer.drain()
-    writer.write(b"PING\r\n")
-    while (await reader.readline()).strip() != b"PONG":
-        pass
-    writer.close()
+    if Sink.count >= count:
+        return
+    reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    entry = (count, reached)
+    Sink.waiting.append(entry)
+    await reached
+    Sink.waiting.remove(entry)
 
 
-async def sink_until(count: int) -> None:
+async def delivered(publish: Callable[[int], Awaitable[None]], count: int) -> None:
     """
-    Wait until the sink has seen *count* requests since this call.
+    Have so many events made, and wait until they are with the sink.
     """
-    Sink.count, Sink.wanted = 0, count
-    Sink.done = asyncio.get_running_loop().create_future()
-    await Sink.done
+    Sink.count = 0
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sink_reaches(count))
+        await publish(count)
 
 
 async def start_sink() -> int:

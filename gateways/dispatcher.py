@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Coroutine, Sequence
 from typing import cast
 
@@ -450,7 +450,7 @@ class _Memory:
 
     def __init__(self, limit: int, *, lanes: int) -> None:
         self._limit = limit if lanes else 0
-        self._masks: dict[str, int] = {}
+        self._masks: OrderedDict[str, int] = OrderedDict()
 
     def accepted_by(self, event_id: str) -> int:
         return self._masks.get(event_id, 0)
@@ -460,4 +460,4 @@ class _Memory:
             return
         self._masks[event_id] = self._masks.pop(event_id, 0) | 1 << lane
         if len(self._masks) > self._limit:
-            del self._masks[next(iter(self._masks))]
+            self._masks.popitem(last=False)  # a plain dict would look for its first among all that are gone

@@ -153,6 +153,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._data = b""
         self._position = 0
+        self._unsent: list[bytes] = []
 
     # As a transport's protocol.
 
@@ -220,11 +221,13 @@ class Wire(asyncio.Protocol):
 
     def send(self, data: bytes) -> int:
         """
-        Take all of *data*.
+        Take all of *data*. What is sent in one turn leaves together at its end, behind what the watchers are sent.
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionError("the connection is closed")
-        self._transport.write(data)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(bytes(data))
         return len(data)
 
     def close(self) -> None:
@@ -242,3 +245,8 @@ class Wire(asyncio.Protocol):
         Nobody may select on it.
         """
         return -1
+
+    def _flush(self) -> None:
+        data, self._unsent = b"".join(self._unsent), []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)

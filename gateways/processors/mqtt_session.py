@@ -7,6 +7,7 @@ it goes only to watchers that lack it; one that is accepted is only acknowledged
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -32,12 +33,13 @@ class _Delivery:
     One message that the server was not told of, or whose acknowledgement it may have missed.
     """
 
-    __slots__ = ("accepted", "event", "fingerprint", "number", "qos")
+    __slots__ = ("accepted", "event", "fingerprint", "id", "number", "qos")
 
-    def __init__(self, number: int, qos: int, fingerprint: int) -> None:
+    def __init__(self, number: int, qos: int, fingerprint: int, id: str) -> None:
         self.number = number
         self.qos = qos
         self.fingerprint = fingerprint
+        self.id = id
         self.event: SourceEvent | None = None
         """None once it is accepted, or refused and not under way again."""
         self.accepted = False
@@ -55,7 +57,7 @@ class MqttSession:
         self._lasting = lasting
         self._link: Link | None = None
         self._deliveries: dict[int, _Delivery] = {}
-        self._ids: dict[int, str] = {}
+        self._accepted: deque[_Delivery] = deque()
         self.unsettled = 0
         """Events handed on whose outcome is not known."""
 
@@ -66,7 +68,7 @@ class MqttSession:
         self._link = link
         if not resumed:
             self._deliveries.clear()
-            self._ids.clear()
+            self._accepted.clear()
 
     def end(self, link: Link) -> None:
         """
@@ -90,10 +92,9 @@ class MqttSession:
                 return None
             delivery = known
         else:
-            delivery = self._deliveries[number] = _Delivery(number, qos, fingerprint)
-            self._ids[number] = context.chance.new_id()
+            delivery = self._deliveries[number] = _Delivery(number, qos, fingerprint, context.chance.new_id())
         settle = partial(self._settled, context, delivery)
-        delivery.event = event._replace(id=self._ids[number], settle=settle)
+        delivery.event = event._replace(id=delivery.id, settle=settle)
         self.unsettled += 1
         return delivery.event
 
@@ -103,6 +104,7 @@ class MqttSession:
         if settlement.accepted:
             delivery.accepted, delivery.event = True, None
             self.unsettled -= 1
+            self._remember(delivery, context.limits.remembered)
             if current and link is not None:
                 link.acknowledge(delivery.number, delivery.qos)
         elif not (current and link is not None and event is not None and link.again(event)):
@@ -111,6 +113,17 @@ class MqttSession:
             if not self._lasting:
                 context.count("dropped")
                 context.log.warning("dropped a message that nobody will send again: %s", settlement.cause)
+
+    def _remember(self, delivery: _Delivery, limit: int) -> None:
+        """
+        Keep an accepted message for as long as it is among the last *limit* of them: a server sends it again only
+        where it missed its acknowledgement.
+        """
+        self._accepted.append(delivery)
+        if len(self._accepted) > limit:
+            oldest = self._accepted.popleft()
+            if self._deliveries.get(oldest.number) is oldest:
+                del self._deliveries[oldest.number]
 
 
 class Sessions:

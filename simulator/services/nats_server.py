@@ -115,8 +115,8 @@ class NatsServer(Service):
             await self._start_server()
 
     async def stop(self) -> None:
-        """See Service."""
-        await self._stop_server()
+        """See Service. What it stores goes with it, so nothing is lost where it is killed, which is quicker."""
+        await self._kill_server()
         if self._relay is not None:
             await self._relay.stop()
         if self._certificate is not None:
