@@ -21,12 +21,14 @@ from pika import BasicProperties
 from gateways import dispatcher, gateway, http_intake
 from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
+from gateways.errors import SourceUnavailable
 from gateways.http_sender import HttpTarget
 from gateways.processors import calendar, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Expected
 from gateways.processors.artifact import ArtifactProcessor
+from gateways.processors.artifact_memory import BucketMemory
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
@@ -392,6 +394,25 @@ def deaf_after_the_end(hand_on: Any) -> Any:
     return broken
 
 
+def knows_everything(knows: Any) -> Any:
+    return lambda self, stored: True
+
+
+def knows_nothing(knows: Any) -> Any:
+    return lambda self, stored: False
+
+
+def ends_where_it_fails(objects: Any) -> Any:
+    async def broken(self: StoreListener) -> Any:
+        try:
+            async for page in objects(self):
+                yield page
+        except SourceUnavailable:
+            return
+
+    return broken
+
+
 def every_tenth_is_missing(hand_over: Any) -> Any:
     def broken(self: StoreListener, event: SourceEvent) -> None:
         if not event.subject.endswith("9"):
@@ -433,6 +454,12 @@ def reads_the_first_partition(run: Any) -> Any:
 
 
 GATEWAYS = (
+    Mutant("a list is taken for known", "artifact/what-is-put-while-the-notification-stream-is-lost-makes-events-once-there-is-one-again",
+           "not-received", replaced(BucketMemory, "knows", knows_everything)),
+    Mutant("everything listed is taken for news", "artifact/at-its-start-a-configuration-makes-no-events-of-what-is-in-the-bucket",
+           "unexpected", replaced(BucketMemory, "knows", knows_nothing)),
+    Mutant("a list that fails counts as complete", "artifact/a-list-that-the-store-refuses-is-asked-for-again-until-nothing-is-missing",
+           "wrong-status", replaced(StoreListener, "objects", ends_where_it_fails)),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
     Mutant("an empty text takes the gateway down", "configmap/an-empty-value-is-an-error-of-its-own-and-harms-no-other",
@@ -524,6 +551,12 @@ GATEWAYS = (
            "not-received", replaced(StoreListener, "_hand_over", every_tenth_is_missing)),
     Mutant("a removed listener lives on", "artifact/a-removed-configuration-hears-nothing-more-and-comes-back-when-it-is-there-again",
            "unexpected", lives_on_after_its_removal),
+    Mutant("a list is taken for known", "artifact/what-is-put-while-the-notification-stream-is-lost-makes-events-once-there-is-one-again",
+           "not-received", replaced(BucketMemory, "knows", knows_everything)),
+    Mutant("everything listed is taken for news", "artifact/at-its-start-a-configuration-makes-no-events-of-what-is-in-the-bucket",
+           "unexpected", replaced(BucketMemory, "knows", knows_nothing)),
+    Mutant("a list that fails counts as complete", "artifact/a-list-that-the-store-refuses-is-asked-for-again-until-nothing-is-missing",
+           "wrong-status", replaced(StoreListener, "objects", ends_where_it_fails)),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
     Mutant("a lost connection to Kafka begins at the newest message", "kafka/a-restart-of-the-brokers-loses-nothing",
