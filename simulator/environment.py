@@ -357,7 +357,7 @@ class Environment:
     async def _start_services(self) -> None:
         touched = set(services_touched(self.scenario.steps))
         for name, setup in self.scenario.services.items():
-            service = service_class(setup.type or name)(
+            service = service_class(setup.type or name).serving(setup.setup)(
                 name,
                 {**setup.setup, "stopped": setup.stopped},
                 peers=setup.as_,

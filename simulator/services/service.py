@@ -10,9 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 SocketAddress = tuple[str, int]
+ServiceClass: TypeAlias = "type[Service]"
+"""Has a name because a service's own `type` is in the way of the built-in one."""
 
 
 class ServiceTime(Protocol):
@@ -102,6 +104,13 @@ class Service(ABC):
         self.relayed = relayed
         self.time = time
         self.died = died
+
+    @classmethod
+    def serving(cls, setup: Mapping[str, Any]) -> ServiceClass:
+        """
+        The class whose service has that *setup*: this one, unless a type is served by several.
+        """
+        return cls
 
     @property
     @abstractmethod

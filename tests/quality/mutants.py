@@ -23,7 +23,7 @@ from gateways.cloudevent import CloudEvent, DataForm
 from gateways.dispatcher import Dispatcher
 from gateways.errors import SourceUnavailable
 from gateways.http_sender import HttpTarget
-from gateways.processors import calendar, webhook
+from gateways.processors import calendar, mqtt, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Expected
@@ -37,7 +37,7 @@ from gateways.processors.kafka_position import Position
 from gateways.processors.kafka_reader import PartitionReader
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
-from gateways.processors.mqtt_session import MqttSession
+from gateways.processors.mqtt_session import MqttSession, Sessions
 from gateways.processors.nats import Subscription
 from gateways.processors.resource import ResourceProcessor
 from gateways.processors.resource_cluster import ResourceCluster
@@ -344,6 +344,14 @@ def takes_all_for_new(receive: Any) -> Any:
     return broken
 
 
+def in_any_order(claim: Any) -> Any:
+    return lambda self, *whose, lasting, in_order: claim(self, *whose, lasting=lasting, in_order=False)
+
+
+def says_nothing(content_type: Any) -> Any:
+    return lambda message: ""
+
+
 def empty_event_at_the_end(connection_lost: Any) -> Any:
     def broken(self: AmqpClient, exc: Exception | None) -> None:
         for channel in self.connection._channels.values():
@@ -513,6 +521,10 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(MqttProcessor, "_hand_on_again", hands_on_nothing_again)),
     Mutant("an MQTT message that comes again is a new event", "mqtt/a-connection-that-breaks-between-receipt-and-acknowledgement-gives-no-event-twice",
            "unexpected", replaced(MqttSession, "receive", takes_all_for_new)),
+    Mutant("MQTT 5 messages are acknowledged as they are accepted", "mqtt/with-mqtt-5-a-message-is-acknowledged-only-after-every-watcher-accepted-it",
+           "", replaced(Sessions, "claim", in_any_order)),
+    Mutant("the content type of an MQTT 5 message is left out", "mqtt/an-mqtt-5-message-says-of-what-type-its-content-is",
+           "accepted-different", replaced(mqtt, "_content_type", says_nothing)),
     Mutant("a new list overlooks what has gone", "resource/after-too-long-an-absence-objects-are-listed-again-and-only-what-changed-makes-events",
            "not-received", replaced(KnownObjects, "missing_from", overlooks_what_has_gone)),
     Mutant("the group of a kind is ignored", "resource/kinds-of-apps-v1-are-found-by-their-group",
