@@ -307,7 +307,7 @@ class Environment:
         for name, setup in self.scenario.services.items():
             type_name, as_process = setup.type or name, setup.setup.get("process") is True
             provider = self.options.providers.of(name, type_name, setup.provider)
-            service = service_class(type_name, provider, as_process=as_process)(
+            service = service_class(type_name, provider, as_process=as_process).serving(setup.setup)(
                 name,
                 {**prepared(name, setup.setup, self.scenario.gateways), "stopped": setup.stopped},
                 peers=setup.as_,

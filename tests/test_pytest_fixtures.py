@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,39 @@ def test_objects_are_put_and_removed(gatesim_env: MakeEnv) -> None:
     env.expect("audit", count=1, each={"source": "store/put", "subject": "7.json"})
     env.remove(bucket="orders", key="7.json")
     env.expect("audit", count=1, each={"source": "store/removed", "subject": "7.json"})
+
+
+CLUSTER = """
+gateway:
+  name: cluster
+  type: resource
+  configMap:
+    settings: |-
+      namespace: default
+      version: v1
+      kind: ConfigMap
+  watchers: {sensors: [{name: audit}]}
+"""
+
+
+def settings(name: str, level: str) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"level": level}}
+
+
+def test_kubernetes_objects_are_applied_and_deleted(gatesim_env: MakeEnv, tmp_path: Path) -> None:
+    env = gatesim_env(CLUSTER)
+    env.apply(settings("a", "1"))
+    env.expect("audit", count=1, each={"subject": "default/a", "operation": "added"})
+    env.apply(settings("a", "2"), settings("b", "1"))
+    env.expect("audit", in_order=[{"subject": "default/a", "operation": "modified"}, {"subject": "default/b"}])
+    file = tmp_path / "objects.yaml"
+    file.write_text(json.dumps(settings("c", "1")))
+    env.apply(file=str(file))
+    env.expect("audit", count=1, each={"subject": "default/c"})
+    env.delete(kind="ConfigMap", name="a")
+    env.expect("audit", count=1, each={"subject": "default/a", "operation": "deleted"})
+    with pytest.raises(ValueError, match="lacks objects"):
+        env.apply()
 
 
 def test_any_fault_can_be_made_without_having_been_announced(gatesim_env: MakeEnv) -> None:

@@ -20,6 +20,8 @@ EVENTS = (
     "s3:ReducedRedundancyLostObject",
 )
 """What MinIO tells of."""
+_LISTED = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:CompleteMultipartUpload")
+"""What a list of a bucket can show."""
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?)(?::([0-9]{1,5}))?")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,61}[A-Za-z0-9]")
@@ -46,6 +48,8 @@ class ArtifactOptions:
     insecure: bool
     access_key: SecretSelector
     secret_key: SecretSelector
+    reconcile: bool = False
+    """Whether the bucket is listed after a lost stream."""
 
     @property
     def peer(self) -> str:
@@ -62,14 +66,12 @@ class ArtifactOptions:
         Raises:
             ConfigurationError: What is wrong with it and what would be right.
 
-        Source: R-ART-3, R-ART-5, G-ART-2, BUG-21.
+        Source: R-ART-3, R-ART-5, G-ART-2, G-ART-3, BUG-21.
         """
         options = OptionReader.from_text(text)
         section = options.mapping("s3EventConfig")
         if section is None:
             raise ConfigurationError("it has no `s3EventConfig`, which says what to listen to: endpoint, bucket, event")
-        if options.flag("reconcile"):
-            raise ConfigurationError("`reconcile: true` is not supported yet; leave it out")
         access_key = SecretSelector.read(options, "accessKey")
         secret_key = SecretSelector.read(options, "secretKey")
         if access_key is None or secret_key is None:
@@ -80,18 +82,20 @@ class ArtifactOptions:
         endpoint = section.text("endpoint")
         host, port = _endpoint(endpoint, _HTTP_PORT if insecure else _HTTPS_PORT)
         wanted = section.mapping("filter")
+        event = _event(section.text("event"))
         return cls(
             endpoint=endpoint,
             host=host,
             port=port,
             bucket=_bucket(section.text("bucket")),
-            event=_event(section.text("event")),
+            event=event,
             prefix=wanted.text("prefix") if wanted is not None else "",
             suffix=wanted.text("suffix") if wanted is not None else "",
             region=section.text("region"),
             insecure=insecure,
             access_key=access_key,
             secret_key=secret_key,
+            reconcile=_reconcile(options, event),
         )
 
 
@@ -130,3 +134,13 @@ def _event(name: str) -> str:
         shown = name[:_SHOWN]
         raise ConfigurationError(f"unknown event {shown}{did_you_mean(shown, EVENTS)}; it is one of {known}")
     return name
+
+
+def _reconcile(options: OptionReader, event: str) -> bool:
+    wanted = options.flag("reconcile")
+    if wanted and event not in _LISTED:
+        known = ", ".join(_LISTED)
+        raise ConfigurationError(
+            f"reconcile: true lists objects that came, which {event} is not about; it goes with {known}"
+        )
+    return wanted

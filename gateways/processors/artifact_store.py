@@ -11,10 +11,11 @@ import json
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 from uuid import UUID, uuid5
 
@@ -23,15 +24,33 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
 from gateways.addresses import Endpoint
+from gateways.errors import SourceUnavailable
+from gateways.processors.artifact_memory import StoredObject
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_wire import Pool, StreamEnded, Wire, has_read_all, watched
 from gateways.source_event import SourceEvent
+
+T = TypeVar("T")
 
 ID_NAMESPACE = UUID("0e1d3b56-6a0f-5d2b-8d6e-2f4c9b7a1c53")
 """Ids of events are uuid5 of this and `<endpoint>/<bucket>/<key>/<event name>/<sequencer>`."""
 WAITING_MAX = 1024
 """Records that were read and not handed on."""
+_PAGE = 1000
+"""Objects that a store lists at a time."""
 _NO_LISTENING = ("NotImplemented", "MethodNotAllowed")
+
+
+class Told(NamedTuple):
+    """
+    An event, and which state of its object it tells of.
+    """
+
+    event: SourceEvent
+    etag: str
+    """Empty where the object is gone."""
+    listed: StoredObject | None = None
+    """Where a list showed it and no notification."""
 
 
 class StoreListener:
@@ -55,8 +74,8 @@ class StoreListener:
         now: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
-        self.events: deque[SourceEvent] = deque()
-        """Read and not handed on; who takes one says so by `took`."""
+        self.events: deque[Told] = deque()
+        """Read and not handed on; who takes one that was not listed says so by `took`."""
         self.received = 0
         """Records read so far."""
         self.failure = ""
@@ -104,9 +123,26 @@ class StoreListener:
         Ask the store something over another connection, and wait for whatever it answers.
         """
         if self._probing is None or self._probing.done():
-            self._probing = self._loop.create_future()
-            threading.Thread(target=self._probe, args=(self._probing,), name="asks the store", daemon=True).start()
+            self._probing = self._in_thread(self._probe)
         await asyncio.shield(self._probing)
+
+    async def objects(self) -> AsyncIterator[list[StoredObject]]:
+        """
+        What is in the bucket under the prefix, page by page, in no order that means anything.
+
+        Raises:
+            SourceUnavailable: The store does not say.
+        """
+        client, options = self._client, self._options
+        assert client is not None, "lists are asked for once the store has announced notifications"
+        found = map(_stored, client.list_objects(options.bucket, prefix=options.prefix, recursive=True))
+        while True:
+            page = await self._in_thread(partial(self._page, found))
+            if isinstance(page, str):
+                raise SourceUnavailable(f"{options.peer}: cannot list bucket {options.bucket}: {page}")
+            if not page:
+                return
+            yield page
 
     def cut(self) -> None:
         """
@@ -144,7 +180,7 @@ class StoreListener:
         wanted = (options.event,)
         for notification in client.listen_bucket_notification(options.bucket, options.prefix, options.suffix, wanted):
             for record in notification["Records"]:
-                self._hand_over(event_of(record, options, self._now))
+                self._hand_over(told_by(record, options, self._now))
 
     def _announce(self, connection: Any) -> None:
         self._connection = connection
@@ -156,25 +192,44 @@ class StoreListener:
             self._asked = False
             self._tell(self._changed)
 
-    def _hand_over(self, event: SourceEvent) -> None:
+    def _hand_over(self, told: Told) -> None:
         self._places.acquire()
         if self._over:
             raise StreamEnded("the connection was dropped")
         self.received += 1
-        self.events.append(event)
+        self.events.append(told)
         if not self._told:
             self._told = True
             self._tell(self._on_more)
 
-    def _probe(self, done: asyncio.Future[None]) -> None:
+    def _probe(self) -> None:
         client = self._client
         try:
             if client is not None:
                 client.bucket_exists(self._options.bucket)
         except (MinioException, HTTPError, OSError, ValueError):
             self._asked = True  # whatever it was, the stream itself will tell
-        finally:
-            self._tell(partial(_finish, done))
+
+    def _page(self, found: Iterator[StoredObject]) -> list[StoredObject] | str:
+        """
+        The next page, or why there is none.
+        """
+        try:
+            return list(islice(found, _PAGE))
+        except Exception as error:  # whatever the library makes of what a store sends ends up in the status
+            return cause_of(error, self._options)
+
+    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """
+        What *work* gives, which asks the store something over another connection and must not raise.
+        """
+        done: asyncio.Future[T] = self._loop.create_future()
+
+        def run() -> None:
+            self._tell(partial(_finish, done, work()))
+
+        threading.Thread(target=run, name="asks the store", daemon=True).start()
+        return done
 
     def _tell(self, callback: Callable[[], Any]) -> None:
         try:
@@ -185,7 +240,7 @@ class StoreListener:
     # What follows runs in the loop.
 
     def _on_announced(self) -> None:
-        _finish(self.announced)
+        _finish(self.announced, None)
 
     def _on_more(self) -> None:
         self._told = False
@@ -193,17 +248,21 @@ class StoreListener:
 
     def _finish(self, cause: str) -> None:
         self.failure = cause
-        _finish(self.announced)
-        _finish(self.ended)
+        _finish(self.announced, None)
+        _finish(self.ended, None)
         self._changed()
 
 
-def _finish(future: asyncio.Future[None]) -> None:
+def _finish(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(result)
 
 
-def event_of(record: Any, options: ArtifactOptions, now: Callable[[], datetime]) -> SourceEvent:
+def _stored(found: Any) -> StoredObject:
+    return StoredObject(found.object_name, found.etag or "", found.size or 0, found.last_modified)
+
+
+def told_by(record: Any, options: ArtifactOptions, now: Callable[[], datetime]) -> Told:
     """
     The event that a notification's record makes.
     """
@@ -213,13 +272,14 @@ def event_of(record: Any, options: ArtifactOptions, now: Callable[[], datetime])
     sequencer = stored.get("sequencer")
     place = f"{options.endpoint}/{options.bucket}/{key}/{_text(record, 'eventName')}/{sequencer}"
     at = _instant(_text(record, "eventTime"))
-    return SourceEvent(
+    event = SourceEvent(
         payload,
         at if at is not None else now(),
         key,
         "application/json",
         id=str(uuid5(ID_NAMESPACE, place)) if sequencer else "",
     )
+    return Told(event, _text(stored, "eTag"))
 
 
 def _inside(value: Any, key: str) -> dict[str, Any]:

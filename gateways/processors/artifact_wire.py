@@ -167,7 +167,7 @@ class Pool(PoolManager):
         announced: Callable[[Any], None],
     ) -> None:
         kind: dict[str, Any] = {"ssl_context": encryption} if encryption is not None else {}
-        super().__init__(2, timeout=Timeout(SILENCE_S), retries=Retry(0, redirect=False), **kind)
+        super().__init__(2, maxsize=3, timeout=Timeout(SILENCE_S), retries=Retry(0, redirect=False), **kind)
         self._announced = announced
         self._streams = 0
         self.pool_classes_by_scheme = {"http": _plain_over(wire), "https": _encrypted_over(wire)}

@@ -1,5 +1,5 @@
 """
-MQTT 3.1.1: a topic with wildcards, quality of service 0 to 2, and sessions that the server keeps.
+MQTT 3.1.1 and 5: a topic with wildcards, quality of service 0 to 2, and sessions that the server keeps.
 
 A run lasts as long as its connection. A message of quality 0 that cannot be dispatched is dropped and counted; one of
 quality 1 or 2 is acknowledged only when every watcher has accepted it, and handed on again until then.
@@ -29,7 +29,7 @@ class MqttProcessor(Processor):
     """
     Listens to one topic.
 
-    Source: G-MQTT-2; docs/types/mqtt.md.
+    Source: G-MQTT-2, G-MQTT-13, G-MQTT-14; docs/types/mqtt.md.
     """
 
     type = "mqtt"
@@ -73,7 +73,9 @@ class MqttProcessor(Processor):
         """See Processor."""
         options, context = self.options, self.context
         peer, lasting = options.server.peer, not options.clean_session
-        self._session = self._sessions.claim(peer, self._client_id, context.configuration, self, lasting=lasting)
+        self._session = self._sessions.claim(
+            peer, self._client_id, context.configuration, self, lasting=lasting, in_order=options.version == 5
+        )
         connection = self._connection = MqttConnection(options, self._client_id, context, self)
         try:
             await connection.open()
@@ -142,10 +144,10 @@ class MqttProcessor(Processor):
         assert connection is not None
         if not self.options.clean_session and not covers(self.options.topic, topic):
             # A session that is kept still has the subscriptions of an earlier text.
-            if message.qos:
-                connection.acknowledge(message.mid, message.qos)
+            if message.qos and self._session is not None:
+                self._session.decline(message.mid, message.qos)
             return
-        event = SourceEvent(bytes(message.payload), self.context.clock.now(), topic)
+        event = SourceEvent(bytes(message.payload), self.context.clock.now(), topic, _content_type(message))
         to_hand_on = self._remembered(event, message) if message.qos else event
         if to_hand_on is not None:
             self._backlog.hand_on(to_hand_on)
@@ -205,6 +207,13 @@ class MqttProcessor(Processor):
     def _end_link(self) -> None:
         if self._session is not None and self._link is not None:
             self._session.end(self._link)
+
+
+def _content_type(message: MQTTMessage) -> str:
+    """
+    As whoever published *message* states it, which only MQTT 5 has a place for.
+    """
+    return getattr(message.properties, "ContentType", "")
 
 
 def _own_client_id(context: Context) -> str:

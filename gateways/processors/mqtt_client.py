@@ -11,10 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateways.processors.mqtt_options import MqttOptions
 
 KEEPALIVE_S = 60
 """After one and a half of these without a word the server takes us for gone. We say one twice as often."""
@@ -36,22 +40,34 @@ class MqttClient(Client):
     paho-mqtt no longer calls them.
     """
 
-    def __init__(self, client_id: str, clean_session: bool, *, take: Take, lost: Lost) -> None:
+    def __init__(self, client_id: str, options: MqttOptions, *, take: Take, lost: Lost) -> None:
         super().__init__(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=clean_session, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=options.clean_session if options.version == 4 else None,
+            protocol=MQTTProtocolVersion(options.version),
+            reconnect_on_failure=False,
         )
+        self._options = options
         self.wire = Wire(self._readable, self._gone)
         self._take = take
         self._lost = lost
         self._is_lost = False
         self._pings: deque[asyncio.Future[None]] = deque()
         self.on_message = lambda client, data, message: take(message)
+        self.on_disconnect = lambda client, data, flags, reason, properties: self._dismissed(flags, reason, properties)
 
     def greet(self) -> None:
         """
         Say CONNECT; the transport is there.
         """
-        self.connect_async("mqtt", 1, keepalive=KEEPALIVE_S)
+        options = self._options
+        if options.version == 5:
+            wanted: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            wanted.SessionExpiryInterval = options.session_expiry_s
+            self.connect_async("mqtt", 1, KEEPALIVE_S, clean_start=options.clean_session, properties=wanted)
+        else:
+            self.connect_async("mqtt", 1, KEEPALIVE_S)
         self.reconnect()
 
     def ping(self) -> asyncio.Future[None]:
@@ -129,16 +145,31 @@ class MqttClient(Client):
         if failed == MQTTErrorCode.MQTT_ERR_CONN_REFUSED:
             return "the server refuses the connection"
         if not self.is_connected():
-            return "no MQTT 3.1.1 server answers there"
+            return f"no MQTT {'5' if self._options.version == 5 else '3.1.1'} server answers there"
         return "the server breaks the protocol"
 
     def _gone(self, error: Exception | None) -> None:
         self._say_lost("the server closed the connection" if error is None else str(error), error)
 
+    def _dismissed(self, flags: Any, reason: Any, properties: Any) -> None:
+        """
+        The library lets go of the connection: the server may have told it to, and why (MQTT 5 section 3.14).
+        """
+        if flags.is_disconnect_packet_from_server:
+            self._say_lost(f"the server ends the connection: {said_by(reason, properties)}")
+
     def _say_lost(self, cause: str, error: Exception | None = None) -> None:
         if not self._is_lost:
             self._is_lost = True
             self._lost(cause, error)
+
+
+def said_by(reason: Any, properties: Any) -> str:
+    """
+    A reason code in words, with what the server adds to it.
+    """
+    added = getattr(properties, "ReasonString", "")
+    return str(reason).lower() + (f": {added}" if added else "")
 
 
 class Wire(asyncio.Protocol):

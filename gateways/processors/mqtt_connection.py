@@ -18,7 +18,7 @@ from gateways.clock import end
 from gateways.errors import SourceUnavailable
 from gateways.processor import Context
 from gateways.processors.credential_files import tls_context
-from gateways.processors.mqtt_client import KEEPALIVE_S, MqttClient
+from gateways.processors.mqtt_client import KEEPALIVE_S, MqttClient, said_by
 from gateways.processors.mqtt_options import MqttOptions
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class MqttConnection:
         self._options = options
         self._context = context
         self._user = user
-        self._client = MqttClient(client_id, options.clean_session, take=user.take, lost=self._fail)
+        self._client = MqttClient(client_id, options, take=user.take, lost=self._fail)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda client, data, number, reasons, properties: self._answer(number, reasons)
         self._client.on_unsubscribe = lambda client, data, number, reasons, properties: self._answer(number, reasons)
@@ -109,7 +109,8 @@ class MqttConnection:
         reasons = await self._ask(self._client.subscribe(topic, qos)[1])
         granted = reasons[0]
         if granted.is_failure:
-            raise SourceUnavailable(f"{self.peer}: the server refuses the subscription to {topic}")
+            why = f": {said_by(granted, None)}" if self._options.version == 5 else ""
+            raise SourceUnavailable(f"{self.peer}: the server refuses the subscription to {topic}{why}")
         if granted.value < qos:
             raise SourceUnavailable(f"{self.peer}: the server grants no more than qos {granted.value} for {topic}")
 
@@ -226,7 +227,7 @@ class MqttConnection:
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self._fail(f"the server refuses the connection: {str(reason).lower()}")
+            self._fail(f"the server refuses the connection: {said_by(reason, properties)}")
             return
         self._user.connected(flags.session_present)
         if not self._opened.done():

@@ -1,23 +1,28 @@
 """
 MqttOptions: the text of an MQTT configuration, read and checked.
 
-Extension keys (`qos`, `cleanSession`, `clientId`, `auth`, `tls`) stand at the top level, beside `url` and `attributes`.
+Extension keys (`qos`, `clientId`, `cleanSession`, `protocolVersion`, `sessionExpiry`, `auth`, `tls`) stand at the top
+level, beside `url` and `attributes`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote
 
 from gateways.errors import ConfigurationError
-from gateways.options import OptionReader
+from gateways.options import OptionReader, go_duration
 from gateways.processors.credential_files import Login, Tls, is_given
 from gateways.processors.servers import Server, ends_after_the_port, split_url
 
 DEFAULT_PORT = 1883
 _PLAIN, _ENCRYPTED = ("tcp", "mqtt"), ("ssl", "tls", "mqtts")
 _TOPIC_BYTES_MAX = 65_535
-_PROTOCOLS = ("", "4", "3.1.1")
+_PROTOCOLS = {"": 4, "4": 4, "3.1.1": 4, "5": 5, "5.0": 5}
+"""How people write a version, and its number in the protocol."""
+NEVER = 0xFFFFFFFF
+"""The session expiry interval of a session that does not expire (MQTT 5 section 3.1.2.11.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class MqttOptions:
     """Empty: the gateway makes one."""
     clean_session: bool = True
     """False: the server keeps the session, and messages for it, while nobody is connected."""
+    version: int = 4
+    """4 is MQTT 3.1.1, 5 is MQTT 5."""
+    session_expiry_s: int = 0
+    """MQTT 5: for how long the server keeps the session then."""
     auth: Login = field(default_factory=Login)
     tls: Tls = field(default_factory=Tls)
 
@@ -44,19 +53,17 @@ class MqttOptions:
         Raises:
             ConfigurationError: What is wrong with it and what would be right; never shows a secret.
 
-        Source: R-MQTT-3, G-MQTT-1, R-CFG-12; MQTT 3.1.1 sections 3.1.3 and 4.7.
+        Source: R-MQTT-3, G-MQTT-1, G-MQTT-13, R-CFG-12; MQTT 3.1.1 sections 3.1.3 and 4.7; MQTT 5 section 3.1.2.11.
         """
         reader = OptionReader.from_text(text)
         url = _url(reader.text("url"))
         topic = _topic(reader)
-        client_id, clean = _client_id(reader), reader.flag("cleanSession", True)
-        if not clean and not client_id:
-            raise ConfigurationError("cleanSession: false needs a clientId: it is the name of the session")
-        if reader.text("protocolVersion") not in _PROTOCOLS:
-            raise ConfigurationError("protocolVersion must be 3.1.1; other versions of MQTT are not supported yet")
+        client_id, version = _client_id(reader), _version(reader)
+        clean, expiry_s = _session(reader, version, client_id)
         encrypted = url.scheme in _ENCRYPTED or reader.has("tls")
         server = Server(url.hostname or "", url.port or DEFAULT_PORT, encrypted)
-        return cls(server, topic, _qos(reader), client_id, clean, _auth(reader, url), Tls.of(reader))
+        auth, tls = _auth(reader, url), Tls.of(reader)
+        return cls(server, topic, _qos(reader), client_id, clean, version, expiry_s, auth, tls)
 
 
 def _url(text: str) -> SplitResult:
@@ -113,6 +120,53 @@ def _client_id(reader: OptionReader) -> str:
     if len(client_id.encode(errors="replace")) > _TOPIC_BYTES_MAX or not (client_id.isprintable()):
         raise ConfigurationError(f"clientId must be printable text of at most {_TOPIC_BYTES_MAX} bytes")
     return client_id
+
+
+def _version(reader: OptionReader) -> int:
+    written = reader.text("protocolVersion")
+    if written not in _PROTOCOLS:
+        raise ConfigurationError(f"protocolVersion must be 3.1.1 or 5, not {written[:20]}")
+    return _PROTOCOLS[written]
+
+
+def _session(reader: OptionReader, version: int, client_id: str) -> tuple[bool, int]:
+    """
+    Whether the session begins anew with each connection, and for how many seconds it is kept otherwise.
+    """
+    if version == 5:
+        if reader.has("cleanSession"):
+            raise ConfigurationError(
+                "cleanSession belongs to MQTT 3.1.1; with protocolVersion: 5 a session is kept for as long as "
+                "`sessionExpiry` says, such as `sessionExpiry: 1h`"
+            )
+        expiry_s = _expiry(reader)
+        if expiry_s and not client_id:
+            raise ConfigurationError("sessionExpiry needs a clientId: it is the name of the session")
+        return expiry_s == 0, expiry_s
+    if reader.has("sessionExpiry"):
+        raise ConfigurationError(
+            "sessionExpiry belongs to MQTT 5: write `protocolVersion: 5`, or `cleanSession: false`"
+        )
+    clean = reader.flag("cleanSession", True)
+    if not clean and not client_id:
+        raise ConfigurationError("cleanSession: false needs a clientId: it is the name of the session")
+    return clean, 0
+
+
+def _expiry(reader: OptionReader) -> int:
+    """
+    The session expiry interval, in whole seconds.
+    """
+    written = reader.text("sessionExpiry")
+    if not written or written == "never":
+        return NEVER if written else 0
+    try:
+        seconds = go_duration(written)
+    except ConfigurationError:
+        seconds = -1.0
+    if not 0 <= seconds < NEVER:
+        raise ConfigurationError("sessionExpiry must be a duration such as 1h, or never")
+    return math.ceil(seconds)
 
 
 def _qos(reader: OptionReader) -> int:

@@ -51,10 +51,16 @@ class MqttSession:
 
     Args:
         lasting: Whether the server keeps the session while nobody is connected.
+        in_order: Whether messages are acknowledged in the order of their receipt only. MQTT asks for it (MQTT 5 section
+            4.6), and servers of MQTT 5 may end the connection of a client that does otherwise. A message that is
+            refused then holds back the acknowledgements, not the events, of those behind it.
     """
 
-    def __init__(self, lasting: bool) -> None:
+    def __init__(self, lasting: bool, *, in_order: bool = False) -> None:
         self._lasting = lasting
+        self._in_order = in_order
+        self._unacknowledged: deque[_Delivery] = deque()
+        """In order of receipt over the present connection."""
         self._link: Link | None = None
         self._deliveries: dict[int, _Delivery] = {}
         self._accepted: deque[_Delivery] = deque()
@@ -66,6 +72,7 @@ class MqttSession:
         There is a connection; what was remembered counts only where the server had kept the session.
         """
         self._link = link
+        self._unacknowledged.clear()
         if not resumed:
             self._deliveries.clear()
             self._accepted.clear()
@@ -86,17 +93,48 @@ class MqttSession:
         fingerprint = hash((event.subject, event.payload))
         known = self._deliveries.get(number) if duplicate else None
         if known is not None and known.fingerprint == fingerprint:
-            if known.accepted and self._link is not None:
-                self._link.acknowledge(number, qos)
+            self._wait_in_line(known)
+            if known.accepted:
+                self._acknowledge(known)
             if known.accepted or known.event is not None:
                 return None
             delivery = known
         else:
             delivery = self._deliveries[number] = _Delivery(number, qos, fingerprint, context.chance.new_id())
+            self._wait_in_line(delivery)
         settle = partial(self._settled, context, delivery)
         delivery.event = event._replace(id=delivery.id, settle=settle)
         self.unsettled += 1
         return delivery.event
+
+    def decline(self, number: int, qos: int) -> None:
+        """
+        Acknowledge a message that makes no event.
+        """
+        delivery = _Delivery(number, qos, 0, "")
+        delivery.accepted = True
+        self._deliveries.pop(number, None)
+        self._wait_in_line(delivery)
+        self._acknowledge(delivery)
+
+    def _wait_in_line(self, delivery: _Delivery) -> None:
+        if self._in_order:
+            self._unacknowledged.append(delivery)
+
+    def _acknowledge(self, delivery: _Delivery) -> None:
+        """
+        Tell the server of *delivery*, which is accepted, or of all those whose turn it is.
+        """
+        link = self._link
+        if link is None:
+            return
+        if not self._in_order:
+            link.acknowledge(delivery.number, delivery.qos)
+            return
+        waiting = self._unacknowledged
+        while waiting and waiting[0].accepted:
+            first = waiting.popleft()
+            link.acknowledge(first.number, first.qos)
 
     def _settled(self, context: Context, delivery: _Delivery, settlement: Settlement) -> None:
         event, link = delivery.event, self._link
@@ -105,8 +143,8 @@ class MqttSession:
             delivery.accepted, delivery.event = True, None
             self.unsettled -= 1
             self._remember(delivery, context.limits.remembered)
-            if current and link is not None:
-                link.acknowledge(delivery.number, delivery.qos)
+            if current:
+                self._acknowledge(delivery)
         elif not (current and link is not None and event is not None and link.again(event)):
             delivery.event = None
             self.unsettled -= 1
@@ -135,7 +173,9 @@ class Sessions:
         self._sessions: dict[tuple[str, str], MqttSession] = {}
         self._owners: dict[tuple[str, str], tuple[str, object]] = {}
 
-    def claim(self, peer: str, client_id: str, configuration: str, owner: object, *, lasting: bool) -> MqttSession:
+    def claim(
+        self, peer: str, client_id: str, configuration: str, owner: object, *, lasting: bool, in_order: bool
+    ) -> MqttSession:
         """
         The session of *client_id* at *peer*, for *configuration* alone until *owner* gives it back.
 
@@ -148,7 +188,7 @@ class Sessions:
             raise SourceUnavailable(f"{peer}: the clientId {client_id} is taken by configuration {name}")
         self._owners[key] = configuration, owner
         if key not in self._sessions:
-            self._sessions[key] = MqttSession(lasting)
+            self._sessions[key] = MqttSession(lasting, in_order=in_order)
         return self._sessions[key]
 
     def give_back(self, peer: str, client_id: str, owner: object, *, forget: bool) -> None:

@@ -72,6 +72,7 @@ def examine() -> Iterator[Finding]:
     yield _python()
     yield from _packages()
     yield _nats_server()
+    yield _iotcore()
     yield _temporary_folder()
     yield _loopback()
     yield _descriptors()
@@ -185,6 +186,17 @@ def _nats_server() -> Finding:
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name, "missing", f"{path} cannot be run: {error}", how)
     return Finding(name, "ok", f"{said.strip().rpartition(' ')[2].removeprefix('v')} ({path})")
+
+
+def _iotcore() -> Finding:
+    """
+    The package whose broker scenarios with MQTT 5 need; without it they are skipped.
+    """
+    version = _version("iotcore")
+    if not version:
+        how = f"python -m pip install '{DISTRIBUTION}[mqtt5]'"
+        return Finding("iotcore", "note", "is not installed; scenarios with MQTT 5 are skipped", how)
+    return Finding("iotcore", "ok", version)
 
 
 _LIMIT_S = 10.0

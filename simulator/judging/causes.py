@@ -6,11 +6,14 @@ The order of the questions is the order of the way: published, received, dispatc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from simulator.ledger import Ledger
 from simulator.verdict import Reason
 
+_OLD_ID = re.compile(r"[0-9a-f]{72}")
 _KINDS = frozenset(
     {"published", "requested", "received", "attempted", "offered", "accepted", "invalid", "died", "settled"}
 )
@@ -32,6 +35,8 @@ class _Way:
     refused: dict[str, str] = field(default_factory=dict)
     """Event id to what the last attempt at this watcher met."""
     unanswered: dict[str, str] = field(default_factory=dict)
+    from_old_id: dict[str, str] = field(default_factory=dict)
+    """The id of an event as it was received, by the form that the 0.1 envelope gives it."""
     invalid: str = ""
     gateway_died: str = ""
     service_died: str = ""
@@ -99,12 +104,14 @@ def _walk(ledger: Ledger, watcher: str, since: int, gateways: frozenset[str]) ->
             case "received" if facts[0] in gateways:
                 way.total_received += 1
                 way.received[facts[3]] = f"{facts[0]}/{facts[1]}"
+                way.from_old_id[_old_form(facts[3])] = facts[3]
             case "attempted" if facts[3] == watcher or (facts[3] in _BROKERS and facts[0] in gateways):
                 way.received.pop(facts[2], None)
                 way.refused[facts[2]] = f"attempt {facts[4]}: {facts[6]}"
             case "offered" if facts[0] == watcher:
-                way.received.pop(facts[2], None)
-                way.unanswered[facts[2]] = f"answered {facts[3]}" if facts[3].isdigit() else facts[3]
+                id = _as_received(way, facts[2])
+                way.received.pop(id, None)
+                way.unanswered[id] = f"answered {facts[3]}" if facts[3].isdigit() else facts[3]
             case "accepted" if facts[0] == watcher:
                 _accepted(way, facts[1].get("id", ""))
             case "invalid" if facts[0] == watcher:
@@ -118,5 +125,26 @@ def _walk(ledger: Ledger, watcher: str, since: int, gateways: frozenset[str]) ->
 
 
 def _accepted(way: _Way, id: str) -> None:
+    id = _as_received(way, id)
     for gone in (way.received, way.refused, way.unanswered):
         gone.pop(id, None)
+
+
+def _as_received(way: _Way, id: str) -> str:
+    """
+    The id that the gateway gave the event which a watcher knows as *id*.
+    """
+    return way.from_old_id.get(id, id) if _OLD_ID.fullmatch(id) else id
+
+
+def _old_form(id: str) -> str:
+    """
+    *id* as the 0.1 envelope has it: the text of a UUID of version 4, in hexadecimal digits.
+
+    Source: R-PIP-6.
+    """
+    try:
+        number = UUID(id)
+    except ValueError:
+        number = uuid5(NAMESPACE_URL, id)
+    return str(UUID(bytes=number.bytes, version=4)).encode().hex()

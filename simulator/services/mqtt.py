@@ -14,7 +14,7 @@ from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
 from simulator.services.mqtt_shape import MqttSetup
 from simulator.services.mqtt_topics import Listening, concrete, matches, subject_of
 from simulator.services.nats_server import LOOPBACK, SEEN, NatsServer
-from simulator.services.service import Published, ServiceTime, Stimulus
+from simulator.services.service import Published, ServiceClass, ServiceTime, Stimulus
 
 _STREAM = "$MQTT_msgs"
 """Where the server keeps messages of quality 1 and 2 until they are acknowledged."""
@@ -31,6 +31,15 @@ class EmbeddedMqtt(NatsServer):
     type = "mqtt"
     seen = {**SEEN, "mqtt": re.compile(r"Listening for MQTT clients on .*:(\d+)$")}  # noqa: RUF012 - see NatsServer
     port_seen = "mqtt"
+
+    @classmethod
+    def serving(cls, setup: Mapping[str, Any]) -> ServiceClass:
+        """See Service. MQTT 5 has a server of its own."""
+        if setup.get("version") != 5:
+            return cls
+        from simulator.services.mqtt_5 import EmbeddedMqtt5  # noqa: PLC0415 - only where it is asked for
+
+        return EmbeddedMqtt5
 
     def __init__(
         self,
@@ -52,7 +61,7 @@ class EmbeddedMqtt(NatsServer):
         if self._publisher is None:
             return Published(False, "nats-server does not run")
         if any(stimulus.headers for stimulus in stimuli):
-            return Published(False, "messages of MQTT 3.1.1 have no headers")
+            return Published(False, "messages of MQTT 3.1.1 have no headers; those of a service with `version: 5` have")
         self._keeps = self._keeps or any(stimulus.get("qos") in ("1", "2") for stimulus in stimuli)
         return await self._publisher.publish(stimuli)
 

@@ -26,6 +26,8 @@ CLIENT_ID = "gatesim-simulator"
 LIMIT_S = 10.0
 """Real time in which the server, which runs on this machine, answers anything."""
 _OWN_TOPIC = "$gatesim/echo"
+_OWN_TOPIC_5 = "gatesim/simulator"
+"""rumqttd lets nobody subscribe to topics that begin with `$`. Nothing is published there."""
 _AT_ONCE = 10_000
 """Messages on their way to the server at a time; their numbers have 16 bits."""
 _GONE = "the connection is closed"
@@ -36,8 +38,9 @@ class MqttPublisher:
     Publishes, and sends itself a message where somebody wants to know that all others are under way.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, version: int = 4) -> None:
         self._access = access
+        self._version = version
         self._line: _Line | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -73,7 +76,7 @@ class MqttPublisher:
         if self._line is None or self._line.broken:
             if self._line is not None:
                 self._line.close()
-            self._line = _Line(self._access)
+            self._line = _Line(self._access, self._version)
         work(self._line)
 
 
@@ -82,8 +85,9 @@ class _Line:
     One connection. Its methods block, within the limit, and raise OSError.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, version: int) -> None:
         self.broken = ""
+        self._version = version
         self._changed = threading.Condition()
         self._answered: set[Any] = set()
         self._echoes = 0
@@ -92,7 +96,7 @@ class _Line:
             self._client.connect(access.host, access.port)
             self._client.loop_start()
             self._until(lambda: "connected" in self._answered)
-            self._round_trip(self._client.subscribe(_OWN_TOPIC, 1)[1])
+            self._ask()
         except BaseException:
             self.close()
             raise
@@ -101,7 +105,7 @@ class _Line:
         for start in range(0, len(stimuli), _AT_ONCE):
             sent = deque(self._publish(each) for each in stimuli[start : start + _AT_ONCE])
             # The server answers in the order of what it is asked, so this stands for messages of quality 0.
-            self._round_trip(self._client.unsubscribe("$gatesim/nothing")[1])
+            self._ask()
             self._until(partial(_all_taken, sent))
 
     def echo(self) -> None:
@@ -116,9 +120,10 @@ class _Line:
 
     def _made(self, access: Access) -> Client:
         from paho.mqtt.client import Client  # noqa: PLC0415 - only where it is used
-        from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415 - the same
+        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: PLC0415 - the same
 
-        client = Client(CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, reconnect_on_failure=False)
+        protocol = MQTTProtocolVersion(self._version)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=protocol, reconnect_on_failure=False)
         client.max_inflight_messages_set(0)
         client.on_socket_open = lambda client, data, opened: _send_at_once(opened)
         client.on_connect = lambda client, data, flags, reason, properties: self._connected(reason)
@@ -137,9 +142,14 @@ class _Line:
 
     def _publish(self, stimulus: Stimulus) -> MQTTMessageInfo:
         qos, retain = int(stimulus.get("qos") or 0), stimulus.get("retain") == "True"
-        return self._client.publish(stimulus.get("topic"), stimulus.payload, qos, retain)
+        properties = _properties_of(stimulus) if stimulus.headers else None
+        return self._client.publish(stimulus.get("topic"), stimulus.payload, qos, retain, properties)
 
-    def _round_trip(self, number: int | None) -> None:
+    def _ask(self) -> None:
+        """
+        Subscribe to a topic of our own, once more; return when the server has answered.
+        """
+        number = self._client.subscribe(_OWN_TOPIC if self._version == 4 else _OWN_TOPIC_5, 1)[1]
         self._until(lambda: number in self._answered)
         self._answered.discard(number)
 
@@ -178,6 +188,22 @@ class _Line:
         with self._changed:
             self.broken = self.broken or cause
             self._changed.notify_all()
+
+
+def _properties_of(stimulus: Stimulus) -> Any:
+    """
+    A message's properties (MQTT 5): `Content-Type` is its content type, other headers are user properties.
+    """
+    from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415 - only where it is used
+    from paho.mqtt.properties import Properties  # noqa: PLC0415 - the same
+
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    for name, value in stimulus.headers:
+        if name.lower() == "content-type":
+            properties.ContentType = value
+        else:
+            properties.UserProperty = (name, value)
+    return properties
 
 
 def _send_at_once(opened: Any) -> None:

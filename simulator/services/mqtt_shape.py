@@ -4,8 +4,11 @@ What a scenario file may say of an MQTT service.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
+from simulator.scenario_file.key_rules import Excludes
 from simulator.scenario_file.shape import Duration, Shape
 from simulator.services.shapes import ServiceShape
 
@@ -27,12 +30,19 @@ class MqttSetup(Shape):
     How an MQTT server is prepared.
     """
 
+    version: Literal[5, "3.1.1"] = Field(
+        default="3.1.1", description="Of the protocol. MQTT 5 needs the extra `mqtt5`.", examples=[5]
+    )
     users: dict[str, str] = Field(default={}, description="User names to passwords; nobody else is let in.")
     tls: bool = Field(default=False, description="Take connections over TLS only.")
     ack_wait: Duration = Field(
         default=30.0,
         description="A message that was not acknowledged for so long, of real time, is sent again.",
         examples=["500ms"],
+    )
+
+    key_rules = (
+        Excludes("version", ("ackWait",), "leave `version` out: only the server of 3.1.1 sends again after a wait"),
     )
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from simulator.errors import SimulatorError
 
 SocketAddress = tuple[str, int]
+ServiceClass: TypeAlias = "type[Service]"
+"""Has a name because a service's own `type` is in the way of the built-in one."""
 
 
 class ServiceTime(Protocol):
@@ -130,6 +132,13 @@ class Service(ABC):
         self.died = died
         self.known_as: Sequence[SocketAddress] = ()
         """Where clients are to be told that it is, in place of where it listens; empty for there."""
+
+    @classmethod
+    def serving(cls, setup: Mapping[str, Any]) -> ServiceClass:
+        """
+        The class whose service has that *setup*: this one, unless a type is served by several.
+        """
+        return cls
 
     @property
     @abstractmethod

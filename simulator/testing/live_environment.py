@@ -115,6 +115,23 @@ class LiveEnvironment:
         __tracebackhide__ = True
         self.step("remove", _spelled(keys))
 
+    def apply(self, *manifests: Keys, **keys: Any) -> None:
+        """
+        Have Kubernetes objects be as they are said to be: `env.apply({"apiVersion": "v1", "kind": "ConfigMap", ...})`,
+        or `env.apply(file="crd.yaml")`, which is relative to the test's folder.
+        """
+        __tracebackhide__ = True
+        if manifests:
+            keys["manifest"] = manifests[0] if len(manifests) == 1 else list(manifests)
+        self.step("apply", _spelled(keys))
+
+    def delete(self, **keys: Any) -> None:
+        """
+        Delete a Kubernetes object: `env.delete(kind="ConfigMap", name="settings", namespace="default")`.
+        """
+        __tracebackhide__ = True
+        self.step("delete", _spelled(keys))
+
     def request(self, **keys: Any) -> Response | None:
         """
         Send an HTTP request to a gateway: `env.request(path="/orders", data={"order": 7})`.

@@ -24,13 +24,15 @@ from gateways.cluster_gateway import InCluster
 from gateways.cluster_source import ClusterSource
 from gateways.cluster_status import StatusWriter
 from gateways.dispatcher import Dispatcher
+from gateways.errors import SourceUnavailable
 from gateways.http_sender import HttpTarget
 from gateways.kafka_sender import KafkaTarget
-from gateways.processors import calendar, kafka_connection, kafka_group, webhook
+from gateways.processors import calendar, kafka_connection, kafka_group, mqtt, webhook
 from gateways.processors.amqp_client import AmqpClient
 from gateways.processors.amqp_consumer import AmqpConsumer
 from gateways.processors.amqp_identities import Expected
 from gateways.processors.artifact import ArtifactProcessor
+from gateways.processors.artifact_memory import BucketMemory
 from gateways.processors.artifact_options import ArtifactOptions
 from gateways.processors.artifact_store import StoreListener
 from gateways.processors.calendar import CalendarProcessor
@@ -41,7 +43,7 @@ from gateways.processors.kafka_reader import PartitionReader
 from gateways.processors.kafka_share import Share
 from gateways.processors.mqtt import MqttProcessor
 from gateways.processors.mqtt_connection import MqttConnection
-from gateways.processors.mqtt_session import MqttSession
+from gateways.processors.mqtt_session import MqttSession, Sessions
 from gateways.processors.nats import Subscription
 from gateways.processors.nats_connection import NatsConnection
 from gateways.processors.resource import ResourceProcessor
@@ -445,6 +447,14 @@ def takes_all_for_new(receive: Any) -> Any:
     return broken
 
 
+def in_any_order(claim: Any) -> Any:
+    return lambda self, *whose, lasting, in_order: claim(self, *whose, lasting=lasting, in_order=False)
+
+
+def says_nothing(content_type: Any) -> Any:
+    return lambda message: ""
+
+
 def empty_event_at_the_end(connection_lost: Any) -> Any:
     def broken(self: AmqpClient, exc: Exception | None) -> None:
         for channel in self.connection._channels.values():
@@ -491,6 +501,25 @@ def deaf_after_the_end(hand_on: Any) -> Any:
             await self._stirred.wait()
             self._stirred.clear()
             self._hand_on_what_fits(listener)
+
+    return broken
+
+
+def knows_everything(knows: Any) -> Any:
+    return lambda self, stored: True
+
+
+def knows_nothing(knows: Any) -> Any:
+    return lambda self, stored: False
+
+
+def ends_where_it_fails(objects: Any) -> Any:
+    async def broken(self: StoreListener) -> Any:
+        try:
+            async for page in objects(self):
+                yield page
+        except SourceUnavailable:
+            return
 
     return broken
 
@@ -567,6 +596,12 @@ def reads_the_first_partition(run: Any) -> Any:
 
 
 GATEWAYS = (
+    Mutant("a list is taken for known", "artifact/what-is-put-while-the-notification-stream-is-lost-makes-events-once-there-is-one-again",
+           "not-received", replaced(BucketMemory, "knows", knows_everything)),
+    Mutant("everything listed is taken for news", "artifact/at-its-start-a-configuration-makes-no-events-of-what-is-in-the-bucket",
+           "unexpected", replaced(BucketMemory, "knows", knows_nothing)),
+    Mutant("a list that fails counts as complete", "artifact/a-list-that-the-store-refuses-is-asked-for-again-until-nothing-is-missing",
+           "wrong-status", replaced(StoreListener, "objects", ends_where_it_fails)),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
     Mutant("an empty text takes the gateway down", "configmap/an-empty-value-is-an-error-of-its-own-and-harms-no-other",
@@ -630,6 +665,10 @@ GATEWAYS = (
            "dispatched-not-accepted", replaced(MqttProcessor, "_hand_on_again", hands_on_nothing_again)),
     Mutant("an MQTT message that comes again is a new event", "mqtt/a-connection-that-breaks-between-receipt-and-acknowledgement-gives-no-event-twice",
            "unexpected", replaced(MqttSession, "receive", takes_all_for_new)),
+    Mutant("MQTT 5 messages are acknowledged as they are accepted", "mqtt/with-mqtt-5-a-message-is-acknowledged-only-after-every-watcher-accepted-it",
+           "unexpected", replaced(Sessions, "claim", in_any_order)),
+    Mutant("the content type of an MQTT 5 message is left out", "mqtt/an-mqtt-5-message-says-of-what-type-its-content-is",
+           "accepted-different", replaced(mqtt, "_content_type", says_nothing)),
     Mutant("a new list overlooks what has gone", "resource/after-too-long-an-absence-objects-are-listed-again-and-only-what-changed-makes-events",
            "not-received", replaced(KnownObjects, "missing_from", overlooks_what_has_gone)),
     Mutant("the group of a kind is ignored", "resource/kinds-of-apps-v1-are-found-by-their-group",
@@ -684,6 +723,12 @@ GATEWAYS = (
            "not-received", replaced(StoreListener, "_hand_over", every_tenth_is_missing)),
     Mutant("a removed listener lives on", "artifact/a-removed-configuration-hears-nothing-more-and-comes-back-when-it-is-there-again",
            "unexpected", lives_on_after_its_removal),
+    Mutant("a list is taken for known", "artifact/what-is-put-while-the-notification-stream-is-lost-makes-events-once-there-is-one-again",
+           "not-received", replaced(BucketMemory, "knows", knows_everything)),
+    Mutant("everything listed is taken for news", "artifact/at-its-start-a-configuration-makes-no-events-of-what-is-in-the-bucket",
+           "unexpected", replaced(BucketMemory, "knows", knows_nothing)),
+    Mutant("a list that fails counts as complete", "artifact/a-list-that-the-store-refuses-is-asked-for-again-until-nothing-is-missing",
+           "wrong-status", replaced(StoreListener, "objects", ends_where_it_fails)),
     Mutant("an error looks like a success", "nats/a-server-that-is-not-there-is-an-error-and-listened-to-once-it-is",
            "wrong-status", replaced(Status, "mark", completed_instead_of_error)),
     Mutant("a lost connection to Kafka begins at the newest message", "kafka/a-restart-of-the-brokers-loses-nothing",

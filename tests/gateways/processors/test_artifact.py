@@ -17,7 +17,9 @@ import pytest
 from gateways.errors import SourceUnavailable
 from gateways.limits import Limits
 from gateways.processors.artifact import ArtifactProcessor
+from gateways.processors.artifact_memory import Memories
 from gateways.processors.artifact_store import WAITING_MAX
+from simulator.services.embedded.s3.errors import S3Error
 from simulator.services.embedded.s3.server import S3Server
 from simulator.services.embedded.s3.store import Actor, object_of
 from tests.gateways.processors.surroundings import FakeContext
@@ -61,11 +63,12 @@ def put(server: S3Server, key: str, data: bytes = b"x") -> None:
 
 @asynccontextmanager
 async def running(
-    context: FakeContext, text: str = TEXT
+    context: FakeContext, text: str = TEXT, *, shared: Memories | None = None
 ) -> AsyncIterator[tuple[ArtifactProcessor, asyncio.Task[None]]]:
-    processor = ArtifactProcessor(ArtifactProcessor.parse("s3.fooConfig", text), context)  # type: ignore[arg-type]
+    processor = ArtifactProcessor(ArtifactProcessor.parse("s3.fooConfig", text), context, shared)  # type: ignore[arg-type]
     task = asyncio.create_task(processor.run())
-    said = asyncio.ensure_future(context.until(lambda: context.said))
+    before = len(context.said)
+    said = asyncio.ensure_future(context.until(lambda: len(context.said) > before))
     await asyncio.wait({said, task}, return_when=asyncio.FIRST_COMPLETED)
     said.cancel()
     try:
@@ -322,5 +325,113 @@ def test_a_server_that_answers_nothing_is_given_up_at_the_limit_and_its_thread_e
         assert said == f"{PEER}: no answer within 0.05 s"
         over.set()
         server.close()
+
+    play(story())
+
+
+RECONCILE = TEXT + "reconcile: true\n"
+
+
+def test_what_came_while_nobody_listened_is_handed_on_once_there_is_a_stream_again() -> None:
+    async def story() -> None:
+        async with store() as server:
+            context, shared = context_at(server.port), Memories()
+            put(server, "before")
+            async with running(context, RECONCILE, shared=shared) as (processor, task):
+                put(server, "a", b"1")
+                assert await processor.caught_up()
+                server.end_streams()
+                await asyncio.wait({task})
+            for number in range(1500):
+                put(server, f"missed/{number:04}")
+            put(server, "a", b"2")
+            async with running(context, RECONCILE, shared=shared) as (processor, _):
+                assert await processor.caught_up()
+                assert [event.subject for event in context.events[:2]] == ["a", "a"]
+                assert [event.subject for event in context.events[2:]] == [f"missed/{n:04}" for n in range(1500)]
+                put(server, "b")
+                assert await processor.caught_up()
+                assert context.events[-1].subject == "b"
+            assert len(context.events) == 1503
+            assert len({event.id for event in context.events}) == 1503
+
+    play(story())
+
+
+def test_what_is_told_while_a_bucket_is_listed_is_handed_on_once() -> None:
+    async def story() -> None:
+        async with store() as server:
+            context, shared = context_at(server.port), Memories()
+            async with running(context, RECONCILE, shared=shared):
+                pass
+            for number in range(2500):
+                put(server, f"missed/{number}")
+            processor = ArtifactProcessor(ArtifactProcessor.parse("s3.fooConfig", RECONCILE), context, shared)  # type: ignore[arg-type]
+            task = asyncio.create_task(processor.run())
+            told = 0
+            while len(context.said) < 2:
+                put(server, f"told/{told}")
+                told += 1
+                await asyncio.sleep(0.001)
+            assert told > 3
+            assert await processor.caught_up()
+            assert len(context.events) == 2500 + told
+            assert len({event.subject for event in context.events}) == 2500 + told
+            task.cancel()
+            await asyncio.wait({task})
+
+    play(story())
+
+
+def test_without_room_a_list_waits_and_what_is_told_meanwhile_is_handed_on_once() -> None:
+    async def story() -> None:
+        async with store() as server:
+            context, shared = context_at(server.port, room=5), Memories()
+            async with running(context, RECONCILE, shared=shared):
+                pass
+            for number in range(1500):
+                put(server, f"missed/{number}")
+            processor = ArtifactProcessor(ArtifactProcessor.parse("s3.fooConfig", RECONCILE), context, shared)  # type: ignore[arg-type]
+            task = asyncio.create_task(processor.run())
+            await context.until(lambda: len(context.events) == 5)
+            assert await processor.caught_up()
+            assert processor.paused()
+            assert len(context.said) == 1
+            for number in range(100):
+                put(server, f"told/{number}")
+            context.make_room(None)
+            await context.until(lambda: len(context.said) == 2)
+            assert await processor.caught_up()
+            assert len(context.events) == len({event.subject for event in context.events}) == 1600
+            task.cancel()
+            await asyncio.wait({task})
+
+    play(story())
+
+
+def test_a_list_that_fails_ends_the_run_and_forgets_nothing() -> None:
+    async def story() -> None:
+        refusals = [S3Error("SlowDown")]
+
+        def hook(operation: str) -> S3Error | None:
+            return refusals.pop() if operation == "ListObjectsV2" and refusals else None
+
+        async with store(hook=hook) as server:
+            context, shared = context_at(server.port), Memories()
+            async with running(context, RECONCILE, shared=shared) as (_, task):
+                await asyncio.wait({task})
+                assert "cannot list bucket foo: the store refuses: SlowDown" in str(task.exception())
+                assert context.said == []
+            async with running(context, RECONCILE, shared=shared):
+                assert len(context.said) == 1
+            refusals.append(S3Error("AccessDenied"))
+            put(server, "a")
+            async with running(context, RECONCILE, shared=shared) as (_, task):
+                await asyncio.wait({task})
+                assert "AccessDenied" in str(task.exception())
+            put(server, "b")
+            async with running(context, RECONCILE, shared=shared):
+                await context.until(lambda: len(context.said) == 2)
+            assert [event.subject for event in context.events] == ["a", "b"]
 
     play(story())

@@ -83,7 +83,16 @@ def test_an_endpoint_without_a_port_means_that_of_its_scheme(endpoint: str, inse
             "insecure: 'true'\n",
             "`insecure` must be true or false",
         ),
-        ("bucket: foo, endpoint: m, event: 's3:ObjectCreated:*'", "reconcile: true\n", "not supported yet"),
+        (
+            "bucket: foo, endpoint: m, event: 's3:ObjectCreated:*'",
+            "reconcile: yes please\n",
+            "`reconcile` must be true",
+        ),
+        (
+            "bucket: foo, endpoint: m, event: 's3:ObjectRemoved:Delete'",
+            "reconcile: true\n",
+            "which s3:ObjectRemoved:Delete is not about; it goes with s3:ObjectCreated:*",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_is_right(section: str, rest: str, said: str) -> None:
@@ -103,3 +112,12 @@ def test_both_keys_are_needed(missing: str, said: str) -> None:
 def test_without_a_section_nothing_is_said() -> None:
     with pytest.raises(ConfigurationError, match="s3EventConfig"):
         ArtifactOptions.parse(KEYS)
+
+
+@pytest.mark.parametrize(
+    "event", ["s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:CompleteMultipartUpload"]
+)
+def test_reconcile_goes_with_the_events_that_a_list_shows(event: str) -> None:
+    section = f"bucket: foo, endpoint: m, event: '{event}'"
+    assert ArtifactOptions.parse(text(section, "reconcile: true\n")).reconcile
+    assert not ArtifactOptions.parse(text(section)).reconcile

@@ -99,9 +99,22 @@ def test_there_are_three_qualities(qos: int) -> None:
     assert [parse(PLAIN + f"qos: {each}").qos for each in (0, 1, 2)] == [0, 1, 2]
 
 
-def test_other_versions_of_the_protocol_are_not_supported_yet() -> None:
+def test_other_versions_of_the_protocol_are_refused() -> None:
     assert parse(PLAIN + "protocolVersion: 3.1.1") == parse(PLAIN + "protocolVersion: 4") == parse(PLAIN)
-    assert "not supported yet" in why_not(PLAIN + "protocolVersion: 5")
+    assert why_not(PLAIN + "protocolVersion: 6") == "protocolVersion must be 3.1.1 or 5, not 6"
+
+
+def test_a_session_of_mqtt_5_is_kept_for_as_long_as_it_says() -> None:
+    five = PLAIN + "clientId: shop\nprotocolVersion: 5\n"
+    assert (parse(five).version, parse(five).clean_session, parse(five).session_expiry_s) == (5, True, 0)
+    kept = parse(five + "sessionExpiry: 1h")
+    assert (kept.clean_session, kept.session_expiry_s) == (False, 3600)
+    assert parse(five + "sessionExpiry: never").session_expiry_s == 0xFFFFFFFF
+    for wrong in ("soon", "-1s", "5000000000s", "5"):
+        assert why_not(five + f"sessionExpiry: {wrong}") == "sessionExpiry must be a duration such as 1h, or never"
+    assert "cleanSession belongs to MQTT 3.1.1" in why_not(five + "cleanSession: true")
+    assert "sessionExpiry belongs to MQTT 5" in why_not(PLAIN + "sessionExpiry: 1h")
+    assert "needs a clientId" in why_not(PLAIN + "protocolVersion: 5\nsessionExpiry: 1h")
 
 
 def test_credentials_stand_in_one_place() -> None:

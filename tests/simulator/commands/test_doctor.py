@@ -69,6 +69,23 @@ def test_what_only_costs_speed_is_a_note(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("_without_plays")
+def test_a_broker_of_mqtt_5_that_is_not_there_is_a_note_that_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "iotcore":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    (finding,) = found("iotcore")
+    assert (finding.state, finding.how) == ("note", "python -m pip install 'gatesim[mqtt5]'")
+    assert works(list(examine()))
+
+
+@pytest.mark.usefixtures("_without_plays")
 def test_a_server_that_is_not_found_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.services.nats_server.find_nats_server", lambda: None)
     (finding,) = found("nats-server")

@@ -48,6 +48,9 @@ class Contract:
     greeting: bytes = b""
     """What a client says first, where the service does not."""
 
+    missing: str = "simulator.services.nats_server.find_nats_server"
+    """What finds the program that such a process runs; the service cannot be had where that gives None."""
+
     reply: FaultReply | None = None
     """A value of the fault `reply`, where the service has that."""
 

@@ -5,6 +5,7 @@ The services that must keep the contract. A new one joins by a file of its own b
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 from simulator.services.child import in_process_of_its_own
 from tests.simulator.services import (
@@ -12,6 +13,7 @@ from tests.simulator.services import (
     contract_kafka,
     contract_kubernetes,
     contract_mqtt,
+    contract_mqtt5,
     contract_nats,
     contract_s3,
 )
@@ -21,6 +23,7 @@ CONTRACTS = (
     contract_kafka.CONTRACT,
     contract_kubernetes.CONTRACT,
     contract_mqtt.CONTRACT,
+    *((contract_mqtt5.CONTRACT,) if find_spec("iotcore") else ()),
     contract_nats.CONTRACT,
     contract_s3.CONTRACT,
 )

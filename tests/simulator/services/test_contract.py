@@ -295,7 +295,7 @@ def test_a_stop_leaves_nothing_and_may_come_twice(contract: Contract) -> None:
 
 @every_process
 def test_what_cannot_be_had_here_says_how_to_get_it(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.services.nats_server.find_nats_server", lambda: None)
+    monkeypatch.setattr(contract.missing, lambda *name: None)
 
     async def story() -> None:
         with pytest.raises(ServiceUnavailable) as missing:

@@ -1,0 +1,262 @@
+"""
+MQTT 5: rumqttd from iotcore's wheel, in a process of its own; what it keeps lasts as long as that process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import ServiceUnavailable, SimulatorError
+from simulator.relay import Relay
+from simulator.services.certificate import Certificate, certified
+from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
+from simulator.services.mqtt_shape import MqttSetup
+from simulator.services.mqtt_topics import Listening, concrete, matches
+from simulator.services.nats_server import LOOPBACK, Access
+from simulator.services.process import Exit, LocalProcess, StartFailed
+from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+
+_BROKER = Path(__file__).with_name("mqtt_5_broker.py")
+_SEEN = {
+    "version": re.compile(r"iotcore (\S+) listens on \d+"),
+    "port": re.compile(r"listens on (\d+)"),
+    "console": re.compile(r"answers on (\d+)"),
+}
+_START_LIMIT_S = 10.0
+_STOP_LIMIT_S = 5.0
+_PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+_IN_FLIGHT_MAX = 60_000
+"""Messages sent to one client and not acknowledged."""
+
+
+class EmbeddedMqtt5(Service):
+    """
+    One broker of its own.
+
+    Sessions and retained messages are in its memory: a restart forgets them.
+    """
+
+    type = "mqtt"
+
+    def __init__(
+        self,
+        name: str,
+        setup: Mapping[str, Any],
+        *,
+        peers: Sequence[str],
+        relayed: bool,
+        time: ServiceTime,
+        died: Callable[[str], None],
+    ) -> None:
+        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+        self._setup = MqttSetup.model_validate(self.own_setup)
+        self._process = LocalProcess(self.type, died=self._ended)
+        self._relay = Relay(self.peers, time) if relayed else None
+        self._own_user = (f"gatesim-{secrets.token_hex(4)}", secrets.token_hex(16)) if self._setup.users else ("", "")
+        self._port = 0
+        self._version = ""
+        self._console: SocketAddress | None = None
+        self._publisher: MqttPublisher | None = None
+        self._certificate: Certificate | None = None
+
+    @property
+    def endpoint(self) -> SocketAddress:
+        """See Service."""
+        return LOOPBACK, self._relay.port if self._relay is not None else self._port
+
+    @property
+    def version(self) -> str:
+        """See Service."""
+        return f"rumqttd of iotcore {self._version}".strip()
+
+    @property
+    def pid(self) -> int | None:
+        """
+        The broker's process id; None where it does not run.
+        """
+        return self._process.pid
+
+    async def start(self) -> None:
+        """See Service."""
+        if find_spec("iotcore") is None:
+            reason, how = "MQTT 5 is served by iotcore, which is not installed", "pip install 'gatesim[mqtt5]'"
+            raise ServiceUnavailable(self.name, self.provider, reason, how)
+        if self._relay is not None:
+            await self._relay.start()
+        if self._setup.tls:
+            self._certificate = await certified(self, self._process.folder)
+        if not self.setup.get("stopped"):
+            await self._start_broker()
+
+    async def stop(self) -> None:
+        """See Service."""
+        await self._end_broker()
+        if self._relay is not None:
+            await self._relay.stop()
+        if self._certificate is not None:
+            self._certificate.forget()
+        self._process.remove_folder()
+
+    async def restart(self, how: str) -> None:
+        """See Service."""
+        await self._end_broker(kill=how == "kill")
+        await self._start_broker()
+
+    async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
+        """See Service."""
+        if self._publisher is None:
+            return Published(False, "the MQTT 5 broker does not run")
+        return await self._publisher.publish(stimuli)
+
+    async def delivered(self) -> None:
+        """See Service."""
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while await self._ask("idle") is False:
+                    pass
+        except (TimeoutError, OSError):
+            return  # it is dead or as good as dead, and whoever waits for it will say so
+
+    async def fault(self, kind: str, value: Any) -> None:
+        """See Service."""
+        if kind == "kill":
+            await self._end_broker(kill=True)
+            return
+        assert self._relay is not None, "a service that is faulted has a relay"
+        if not await self._relay.take_fault(kind, value):
+            raise SimulatorError(f"service {self.name}: mqtt knows no fault {kind!r}")
+
+    async def heal(self) -> None:
+        """See Service."""
+        if self._relay is not None:
+            await self._relay.heal()
+        await self._start_broker()
+
+    def covers(self, text: str, stimulus: Stimulus) -> bool:
+        """See Service."""
+        listening = Listening.of(text)
+        return listening is not None and matches(listening.topic, stimulus.get("topic"))
+
+    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
+        """See Service. A session that lasts stays at the broker, but nobody is connected to it."""
+        listening = Listening.of(text)
+        if listening is None:
+            return None
+        entitled = sum(other is not None and other.topic == listening.topic for other in map(Listening.of, living))
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                subscriptions = await self._ask("subscriptions")
+        except (TimeoutError, OSError):
+            return None
+        if not isinstance(subscriptions, dict):
+            return None
+        return len({*subscriptions.get(listening.topic, ())} - {CLIENT_ID}) <= entitled
+
+    async def fence(self, text: str, mark: str) -> bool:
+        """See Service."""
+        listening = Listening.of(text)
+        if listening is None:
+            return False
+        where = (("topic", concrete(listening.topic)), ("qos", str(listening.qos)))
+        return (await self.publish([Stimulus(where, json.dumps({"gatesim-fence": mark}).encode())])).taken
+
+    def log_tail(self) -> str:
+        """See Service."""
+        return "\n".join(line for line in self._process.log_tail().splitlines() if "listens on" not in line)
+
+    async def _ask(self, question: str) -> Any:
+        """
+        What the broker says; None where it does not run.
+        """
+        if self._console is None:
+            return None
+        reader, writer = await asyncio.open_connection(*self._console)
+        try:
+            writer.write(f"{question}\n".encode())
+            line = await reader.readline()
+        finally:
+            writer.transport.abort()
+        return json.loads(line) if line else None
+
+    async def _start_broker(self) -> None:
+        if self._process.pid is not None:
+            return
+        configuration = self._process.folder / "rumqttd.toml"
+        configuration.write_text(self._configuration(), encoding="utf-8")
+        # With -P the modules beside the script are not taken for those that it imports.
+        command = [sys.executable, "-P", str(_BROKER), str(configuration)]
+        try:
+            found = await self._process.start(command, _SEEN, _START_LIMIT_S)
+        except StartFailed as error:
+            raise ServiceUnavailable(self.name, self.provider, str(error)) from error
+        self._port, self._version = int(found["port"]), found["version"]
+        self._console = LOOPBACK, int(found["console"])
+        self._publisher = MqttPublisher(self._access(), version=5)
+        if self._relay is not None:
+            await self._relay.lead_to((LOOPBACK, self._port))
+
+    async def _end_broker(self, *, kill: bool = False) -> None:
+        if self._relay is not None:
+            await self._relay.lead_to(None)
+        if self._publisher is not None:
+            await self._publisher.close()
+        if kill:
+            await self._process.kill()
+        else:
+            await self._process.stop(_STOP_LIMIT_S)
+        self._forget()
+
+    def _forget(self) -> None:
+        """
+        It is gone. What was connected is cut here and now, so that a gateway knows it before the next step.
+        """
+        if self._relay is not None:
+            self._relay.disconnect()
+        self._console = None
+        self._publisher = None
+
+    def _ended(self, end: Exit) -> None:
+        self._forget()
+        self.died(f"the MQTT 5 broker {end}")
+
+    def _access(self) -> Access:
+        access = Access(LOOPBACK, self._port, *self._own_user)
+        if self._certificate is None:
+            return access
+        return access._replace(certificate=self._certificate.file, name=self._certificate.host)
+
+    def _configuration(self) -> str:
+        """
+        The broker's configuration file. JSON's texts are TOML's as well.
+        """
+        port = self._port if self._relay is None else 0
+        lines = [
+            "id = 0",
+            *("[router]", "id = 0", "max_connections = 1000", "max_outgoing_packet_count = 200"),
+            *("max_segment_size = 104857600", "max_segment_count = 10"),
+            *("[console]", f'listen = "{LOOPBACK}:0"'),
+            *("[v5.1]", 'name = "v5-1"', f'listen = "{LOOPBACK}:{port}"', "next_connection_delay_ms = 0"),
+        ]
+        if self._certificate is not None:
+            lines += [
+                "[v5.1.tls]",
+                f"certpath = {json.dumps(str(self._certificate.file), ensure_ascii=False)}",
+                f"keypath = {json.dumps(str(self._certificate.key), ensure_ascii=False)}",
+            ]
+        lines += [
+            *("[v5.1.connections]", "connection_timeout_ms = 60000", "dynamic_filters = true"),
+            *(f"max_payload_size = {_PAYLOAD_BYTES_MAX}", f"max_inflight_count = {_IN_FLIGHT_MAX}"),
+        ]
+        if self._setup.users:
+            everyone = [*self._setup.users.items(), self._own_user]
+            lines.append("[v5.1.connections.auth]")
+            lines += [" = ".join(json.dumps(each, ensure_ascii=False) for each in user) for user in everyone]
+        return "\n".join(lines) + "\n"
