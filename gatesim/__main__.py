@@ -30,6 +30,7 @@ COMMANDS = {
     "new": Command("simulator.commands.new", "write a first scenario file"),
     "schema": Command("simulator.commands.schema", "export the JSON Schema of scenario files or of reports"),
     "doctor": Command("simulator.commands.doctor", "what works here, and what does not and why"),
+    "env": Command("simulator.commands.env", "install real services on this machine"),
     "gateway": Command("gateways.cli", "run the reference gateway by itself"),
 }
 

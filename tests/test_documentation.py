@@ -23,6 +23,7 @@ from gateways.limits import Limits, Retry
 from gateways.processor import Guarantee
 from gateways.registry import BUILT_IN
 from simulator.environment import PlayOptions
+from simulator.installing.recipes import RECIPES
 from simulator.requirements import catalogue
 from simulator.runner import play_blocking
 from simulator.scenario_file.loader import load_file, load_text
@@ -110,6 +111,14 @@ def requirements() -> str:
     return table(("id", "level", "holds", "sentence", "scenarios"), rows)
 
 
+def recipes() -> str:
+    rows = []
+    for name, recipe in RECIPES.items():
+        space = f"{recipe.megabytes} MB"
+        rows.append((f"`{name}`", recipe.serves, recipe.version, recipe.way.source, recipe.takes, space))
+    return table(("service", "for", "version", "from", "takes", "space"), rows)
+
+
 TYPES = sorted(BUILT_IN)
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/delivery.md", "promises"): promises,
@@ -119,6 +128,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/verdicts.md", "reasons"): reasons,
     ("docs/architecture.md", "tree"): tree,
     ("docs/requirements.md", "requirements"): requirements,
+    ("docs/real-services.md", "recipes"): recipes,
 }
 
 

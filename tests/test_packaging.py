@@ -43,6 +43,8 @@ def test_each_package_is_typed(wheel: zipfile.ZipFile) -> None:
 def test_data_files_travel_along(wheel: zipfile.ZipFile) -> None:
     held = set(names(wheel))
     assert {"simulator/requirements.yaml", "simulator/report.schema.json"} <= held
+    module = {f"simulator/installing/kubernetes_module/{name}" for name in ("go.mod", "go.sum", "main.go")}
+    assert module <= held
     shipped = [
         name for name in held if name.startswith("simulator/shipped_scenarios/") and name.endswith(".scenario.yaml")
     ]

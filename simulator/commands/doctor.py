@@ -1,5 +1,5 @@
 """
-`gatesim doctor`: what works on this machine, and why not: Python, packages, the embedded services, leftovers.
+`gatesim doctor`: what works on this machine, and why not: Python, packages, embedded and local services, leftovers.
 
 The proof of the embedded environment is a scenario of each kind that is really played.
 """
@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -23,8 +23,11 @@ from typing import Literal, NamedTuple
 
 from simulator.verdict import EXIT_ENVIRONMENT, EXIT_OK, Verdict
 
-State = Literal["ok", "note", "missing"]
-"""`note`: it works, and something could be better. `missing`: the embedded environment does not work without it."""
+State = Literal["ok", "note", "absent", "missing"]
+"""
+`note`: it works, and something could be better. `absent`: only who asks for it needs it. `missing`: the embedded
+environment does not work without it.
+"""
 
 DISTRIBUTION = "gatesim"
 NOT_YET = "not supported yet by this version"
@@ -60,8 +63,8 @@ def main(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code: 0 where the embedded environment works, else 10.
     """
-    findings = list(examine())
-    sys.stdout.write(as_json(findings) if arguments.json else as_text(findings))
+    findings, local = list(examine()), list(local_services())
+    sys.stdout.write(as_json(findings, local) if arguments.json else as_text(findings, local))
     return EXIT_OK if works(findings) else EXIT_ENVIRONMENT
 
 
@@ -80,6 +83,33 @@ def examine() -> Iterator[Finding]:
     yield from _plays()
 
 
+def local_services() -> Iterator[Finding]:
+    """
+    Each real service that can run on this machine: its version and where it is, or how to get it.
+    """
+    from simulator.installing.binaries import WrongPlace, find  # noqa: PLC0415 - what works without them is told first
+    from simulator.installing.recipes import RECIPES  # noqa: PLC0415 - as above
+    from simulator.installing.trial import try_out  # noqa: PLC0415 - as above
+
+    for service, recipe in RECIPES.items():
+        try:
+            installed = find(service)
+        except WrongPlace as error:
+            yield Finding(service, "absent", str(error), "let it name the right place, or take it away")
+            continue
+        if installed is None:
+            obstacles = recipe.obstacles()
+            get = f"gatesim env install {service}    # {recipe.takes}, {recipe.megabytes} MB"
+            yield Finding(service, "absent", "is not on this machine", "; ".join(obstacles) or get)
+            continue
+        trial = try_out(installed)
+        if trial.problem:
+            yield Finding(service, "absent", trial.problem, f"gatesim env install {service}")
+        else:
+            text = f"{trial.version} ({installed.program})".strip()
+            yield Finding(service, "note" if trial.note else "ok", text, trial.note)
+
+
 def works(findings: list[Finding]) -> bool:
     """
     Whether the embedded environment works.
@@ -87,38 +117,50 @@ def works(findings: list[Finding]) -> bool:
     return all(finding.state != "missing" for finding in findings)
 
 
-def as_json(findings: list[Finding]) -> str:
+def as_json(findings: list[Finding], local: Sequence[Finding] = ()) -> str:
     """
-    The findings as one JSON object.
+    The findings as one JSON object; those of local services apart.
     """
     whole = {
         "version": _version(DISTRIBUTION),
         "platform": platform.platform(),
         "works": works(findings),
         "findings": [finding._asdict() for finding in findings],
-        "providers": _providers(findings),
+        "local": [finding._asdict() for finding in local],
+        "providers": _providers(findings, local),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_text(findings: list[Finding]) -> str:
+def as_text(findings: list[Finding], local: Sequence[Finding] = ()) -> str:
     """
     The findings for a terminal.
     """
-    widest = max(len(finding.name) for finding in findings)
-    lines = [f"gatesim {_version(DISTRIBUTION) or '(not installed)'} on {platform.platform()}", ""]
-    for name, state, text, how in findings:
-        lines.append(f"{state:<8} {name:<{widest}}  {text}")
-        lines += [f"{'':<8} {'':<{widest}}  {how}"] if how else []
+    lines = [f"gatesim {_version(DISTRIBUTION) or '(not installed)'} on {platform.platform()}", "", *_lines(findings)]
+    if local:
+        lines += ["", "Real services on this machine", *_lines(local)]
     lines += ["", "Where services come from"]
-    lines += [f"  {name:<10} {text}" for name, text in _providers(findings).items()]
+    lines += [f"  {name:<10} {text}" for name, text in _providers(findings, local).items()]
     verdict = "The embedded environment works." if works(findings) else "The embedded environment does not work here."
     return "\n".join([*lines, "", verdict]) + "\n"
 
 
-def _providers(findings: list[Finding]) -> dict[str, str]:
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    widest = max(len(finding.name) for finding in findings)
+    for name, state, text, how in findings:
+        yield f"{state:<8} {name:<{widest}}  {text}"
+        if how:
+            yield f"{'':<8} {'':<{widest}}  {how}"
+
+
+def _providers(findings: list[Finding], local: Sequence[Finding]) -> dict[str, str]:
     embedded = "works" if works(findings) else "does not work"
-    return {"embedded": embedded, **dict.fromkeys(("local", "container", "external"), NOT_YET)}
+    here = ", ".join(finding.name for finding in local if finding.state != "absent")
+    return {
+        "embedded": embedded,
+        "local": here or "nothing is here; `gatesim env install` puts it here",
+        **dict.fromkeys(("container", "external"), NOT_YET),
+    }
 
 
 def _version(distribution: str) -> str:

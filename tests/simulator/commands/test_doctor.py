@@ -160,7 +160,8 @@ def test_json_holds_every_finding_and_every_provider() -> None:
     assert whole["findings"][1] == {"name": "y", "state": "missing", "text": "gone", "how": "install y"}
     assert whole["providers"] == {
         "embedded": "does not work",
-        **dict.fromkeys(["local", "container", "external"], "not supported yet by this version"),
+        "local": "nothing is here; `gatesim env install` puts it here",
+        **dict.fromkeys(["container", "external"], "not supported yet by this version"),
     }
 
 
@@ -168,3 +169,57 @@ def test_what_to_do_stands_below_what_is_missing() -> None:
     lines = as_text([OK, Finding("y", "missing", "gone", "install y")]).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("missing"))
     assert lines[at + 1].strip() == "install y"
+
+
+@pytest.fixture
+def nothing_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """
+    An empty cache, and nothing on PATH.
+    """
+    monkeypatch.setenv("GATESIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("simulator.installing.binaries._path_folders", lambda: iter((tmp_path / "bin",)))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "bin"
+
+
+def a_program(file: Path, text: str) -> None:
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+
+
+def local(service: str) -> Finding:
+    return next(finding for finding in doctor.local_services() if finding.name == service)
+
+
+def test_a_local_service_that_is_absent_is_named_with_its_command(nothing_local: Path) -> None:
+    a_program(nothing_local / "go", "exit 0")
+    finding = local("toxiproxy")
+    assert (finding.state, finding.text) == ("absent", "is not on this machine")
+    assert finding.how.startswith("gatesim env install toxiproxy ")
+
+
+def test_a_local_service_that_cannot_be_installed_says_what_is_missing(nothing_local: Path) -> None:
+    assert local("minio").how == "`go` is not on PATH: install Go 1.26 or later"
+
+
+def test_a_local_service_is_shown_with_its_version_and_place(nothing_local: Path) -> None:
+    a_program(nothing_local / "minio", "echo minio version 9.1")
+    assert local("minio") == Finding("minio", "ok", f"9.1 ({nothing_local / 'minio'})")
+    assert "minio" in json.loads(as_json([OK], [local("minio")]))["providers"]["local"]
+
+
+def test_a_local_service_that_cannot_be_run_counts_as_absent(nothing_local: Path) -> None:
+    a_program(nothing_local / "minio", "echo cannot open shared object; exit 127")
+    assert local("minio").text == f"{nothing_local / 'minio'} does not run: cannot open shared object"
+
+
+def test_a_variable_that_names_a_wrong_place_is_told(nothing_local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATESIM_MINIO", "/no/such/minio")
+    assert local("minio").text.startswith("GATESIM_MINIO=/no/such/minio: it must be")
+
+
+def test_an_absent_local_service_does_not_mean_that_the_embedded_environment_is_broken() -> None:
+    text = as_text([OK], [Finding("minio", "absent", "is not on this machine", "gatesim env install minio")])
+    assert text.endswith("The embedded environment works.\n")
+    assert "absent   minio  is not on this machine" in text
