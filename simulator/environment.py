@@ -18,12 +18,14 @@ from simulator.addresses import LOOPBACK, Addresses
 from simulator.broker_watching import BrokerWatching
 from simulator.cloudevents_spec import ReceivedEvent
 from simulator.cluster_objects import prepared
+from simulator.errors import ServiceUnavailable
 from simulator.gateway_under_test import Builder, CaughtUp, GatewayUnderTest, ReferenceGateway
 from simulator.http_client import Response
 from simulator.ledger import Ledger
 from simulator.providers import Providers
 from simulator.real_clock import RealClock
-from simulator.scenario_file.scenario import Fault, Gateway, Heal, LoadedStep, Parallel, Repeat, Restart, Scenario
+from simulator.scenario_file.draft import walk
+from simulator.scenario_file.scenario import Fault, Gateway, Heal, LoadedStep, Restart, Scenario
 from simulator.scenario_time import ScenarioTime
 from simulator.sensor import RecordingSensor
 from simulator.services.registry import service_class
@@ -292,6 +294,9 @@ class Environment:
             clock = self.clock
             self.ledger.listen(lambda _: clock.nudge())
         self._make_services()
+        for name, kind in faults_in(self.scenario.steps):
+            if reason := self.services[name].cannot(kind):
+                raise ServiceUnavailable(name, self.services[name].provider, f"no fault `{kind}`: {reason}")
         await self._start_sensors()
         await self._start_services()
         for head in self.scenario.gateways:
@@ -417,19 +422,23 @@ def watcher_names(head: Gateway) -> frozenset[str]:
     return frozenset((*sensors, *_gateway_watchers(head)))
 
 
-def services_touched(steps: Iterable[LoadedStep]) -> Iterable[str]:
+def faults_in(steps: Iterable[LoadedStep]) -> Iterator[tuple[str, str]]:
+    """
+    Each fault that steps ask for: the service's name and the kind.
+    """
+    for step in walk(steps):
+        if isinstance(step.body, Fault):
+            yield step.body.service, step.body.name
+
+
+def services_touched(steps: Iterable[LoadedStep]) -> Iterator[str]:
     """
     Names of the services that steps fault, heal or restart.
     """
-    for step in steps:
+    for step in walk(steps):
         match step.body:
             case Fault(service=str(name)) | Heal(service=str(name)) | Restart(service=str(name)):
                 yield name
-            case Repeat(steps=inner):
-                yield from services_touched(inner)
-            case Parallel(branches=branches):
-                for branch in branches:
-                    yield from services_touched(branch)
 
 
 def _endpoint_of(service: Service) -> Callable[[], tuple[str, int]]:

@@ -209,6 +209,13 @@ class Service(ABC):
         Break it. *kind* is one of the shape's faults; *value* as the scenario has it (true, seconds, ...).
         """
 
+    def cannot(self, fault: str) -> str:
+        """
+        Why this provider has no such fault though the shape has; empty where it has. Asked before anything starts: a
+        scenario with a fault that cannot be had is skipped with this reason.
+        """
+        return ""
+
     @abstractmethod
     async def heal(self) -> None:
         """
