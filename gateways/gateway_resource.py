@@ -6,6 +6,7 @@ Imported only when a manifest is read; what runs needs gateway_spec alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -130,6 +131,16 @@ class DispatchSection(Section):
     url: str | None = None
     topic: str | None = None
     jetstream: bool = False
+    auth: dict[str, Any] | None = None
+    tls: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """
+        What of it a configuration of that type would say of its broker, as its text.
+        """
+        said = {"url": self.url, "auth": self.auth, "tls": self.tls}
+        return json.dumps({name: value for name, value in said.items() if value is not None}, default=str)
 
 
 class RetrySection(Section):
@@ -324,7 +335,7 @@ def _of_mechanism(spec: SpecSection) -> Iterator[SpecProblem]:
     elif mechanism == "NATS" and given.topic is not None:
         yield SpecProblem((*path, "topic"), "NATS has no topics; the subject is `<gateway>/<configuration>`")
     elif problem := _of_url(mechanism, given):
-        yield SpecProblem((*path, "url"), problem)
+        yield SpecProblem(path, problem)
     if mechanism == "Kafka" and given.jetstream:
         yield SpecProblem((*path, "jetstream"), "`jetstream` is for NATS: leave it out")
 
@@ -338,9 +349,9 @@ def _of_url(mechanism: str, dispatch: DispatchSection) -> str:
 
     try:
         if mechanism == "NATS":
-            NatsOptions.of_url(dispatch.url or "")
+            NatsOptions.to_publish(dispatch.text)
         else:
-            KafkaOptions.to_topic(dispatch.url or "", dispatch.topic or "")
+            KafkaOptions.to_topic(dispatch.text, dispatch.topic or "")
     except ConfigurationError as error:
         return f"{error}"
     return ""

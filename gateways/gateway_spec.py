@@ -31,8 +31,8 @@ class Dispatch(NamedTuple):
 
     mechanism: str
     """`NATS` or `Kafka`."""
-    url: str
-    """As the url of a configuration of that type."""
+    text: str
+    """`url`, `auth` and `tls`, written as in the text of a configuration of that type."""
     topic: str = ""
     """Of Kafka."""
     jetstream: bool = False
@@ -261,7 +261,7 @@ def _dispatch(spec: SpecSection) -> Dispatch | None:
     section = spec.gatesim.dispatch
     if spec.mechanism == "HTTP" or section is None:
         return None
-    return Dispatch(spec.mechanism, section.url or "", section.topic or "", section.jetstream)
+    return Dispatch(spec.mechanism, section.text, section.topic or "", section.jetstream)
 
 
 def _watchers(spec: SpecSection) -> Iterator[Watcher]:

@@ -165,7 +165,7 @@ class KafkaTargets:
     def __init__(self, spec: GatewaySpec, dispatch: Dispatch, *, clock: Clock, addresses: AddressBook) -> None:
         self._spec = spec
         self._clock = clock
-        options = KafkaOptions.to_topic(dispatch.url, dispatch.topic)
+        options = KafkaOptions.to_topic(dispatch.text, dispatch.topic)
         self._line = _Line(dispatch.topic, options, Caller(spec.name, "dispatch", clock, addresses, spec.limits))
 
     def of(self, configuration: str) -> tuple[KafkaTarget, ...]:

@@ -154,7 +154,7 @@ class NatsTargets:
         self._spec = spec
         self._dispatch = dispatch
         self._clock = clock
-        options = NatsOptions.of_url(dispatch.url)
+        options = NatsOptions.to_publish(dispatch.text)
         self._line = _Line(options, Caller(spec.name, "dispatch", clock, addresses, spec.limits))
 
     def of(self, configuration: str) -> tuple[NatsTarget, ...]:

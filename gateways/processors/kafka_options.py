@@ -109,14 +109,16 @@ class KafkaOptions:
         return cls(brokers, topic, partition, group, _offset_reset(reader, group), KafkaAccess.of(reader))
 
     @classmethod
-    def to_topic(cls, url: str, topic: str) -> KafkaOptions:
+    def to_topic(cls, text: str, topic: str) -> KafkaOptions:
         """
-        For whoever writes alone: brokers as the `url` of a configuration has them, and a topic.
+        For whoever writes alone: `url`, `auth` and `tls` as a configuration has them, and a topic.
 
         Raises:
             ConfigurationError: As `parse`.
         """
-        return cls(_brokers(url), _checked_topic(topic), partition=0)
+        reader = OptionReader.from_text(text)
+        brokers = _brokers(reader.text("url"))
+        return cls(brokers, _checked_topic(topic), partition=0, access=KafkaAccess.of(reader))
 
 
 def _brokers(text: str) -> tuple[KafkaBroker, ...]:

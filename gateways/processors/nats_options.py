@@ -88,15 +88,17 @@ class NatsOptions:
         return cls(servers, subject, queue, _auth(reader, urls), Tls.of(reader), jetstream)
 
     @classmethod
-    def of_url(cls, url: str) -> NatsOptions:
+    def to_publish(cls, text: str) -> NatsOptions:
         """
-        For whoever publishes alone: servers and credentials as the `url` of a configuration has them.
+        For whoever publishes alone: `url`, `auth` and `tls` as a configuration has them.
 
         Raises:
             ConfigurationError: As `parse`.
         """
-        urls = _urls(url)
-        return cls(_servers(urls, encrypted=False), subject="", auth=_auth_of_urls(urls))
+        reader = OptionReader.from_text(text)
+        urls = _urls(reader.text("url"))
+        servers = _servers(urls, encrypted=reader.has("tls"))
+        return cls(servers, subject="", auth=_auth(reader, urls), tls=Tls.of(reader))
 
 
 def _urls(text: str) -> list[SplitResult]:

@@ -165,15 +165,18 @@ def test_an_unknown_mechanism_is_an_unknown_gateway_type(load: Any) -> None:
     [
         (
             "dispatchMechanism: NATSGateway, gatesim: {dispatch: {url: 'nats://n'}}",
-            Dispatch("NATS", "nats://n"),
+            Dispatch("NATS", '{"url": "nats://n"}'),
         ),
         (
             "dispatchMechanism: NATS, gatesim: {dispatch: {url: 'nats://n,tls://m', jetstream: true}}",
-            Dispatch("NATS", "nats://n,tls://m", jetstream=True),
+            Dispatch("NATS", '{"url": "nats://n,tls://m"}', jetstream=True),
         ),
         (
-            "dispatchMechanism: KafkaGateway, gatesim: {dispatch: {url: 'k:9092', topic: events}}",
-            Dispatch("Kafka", "k:9092", "events"),
+            "dispatchMechanism: KafkaGateway, gatesim: {dispatch: {url: 'k:9092', topic: events, "
+            "auth: {username: me, passwordFile: /run/pw}, tls: {}}}",
+            Dispatch(
+                "Kafka", '{"url": "k:9092", "auth": {"username": "me", "passwordFile": "/run/pw"}, "tls": {}}', "events"
+            ),
         ),
     ],
 )
@@ -190,6 +193,10 @@ def test_a_broker_to_dispatch_to_is_read_and_needs_no_watchers(load: Any, spec: 
         ("dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1'}}", "Kafka needs a topic"),
         ("dispatchMechanism: NATS, gatesim: {dispatch: {url: 'http://n'}}", "url must begin with nats:// or tls://"),
         ("dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1', topic: a/b}}", "topic 'a/b' must have up to"),
+        (
+            "dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1', topic: a, auth: {username: me}}}",
+            "auth.password must be specified, or auth.passwordFile",
+        ),
         ("dispatchMechanism: NATS, gatesim: {dispatch: {url: 'n:1', topic: a}}", "NATS has no topics"),
         (
             "dispatchMechanism: Kafka, gatesim: {dispatch: {url: 'k:1', topic: a, jetstream: true}}",

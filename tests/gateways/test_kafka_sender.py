@@ -29,7 +29,9 @@ NOT_LEADER, TIMED_OUT, FEW_REPLICAS = 6, 7, 19
 @asynccontextmanager
 async def targets_at(servers: str, topic: str = "events", **options: Any) -> AsyncIterator[KafkaTargets]:
     spec = GatewaySpec(name="gw", type="webhook", **options)
-    targets = KafkaTargets(spec, Dispatch("Kafka", servers, topic), clock=SystemClock(), addresses=DirectAddresses())
+    targets = KafkaTargets(
+        spec, Dispatch("Kafka", f"url: {servers}\n{more}", topic), clock=SystemClock(), addresses=DirectAddresses()
+    )
     try:
         yield targets
     finally:
@@ -179,7 +181,7 @@ def test_what_names_no_topic_of_no_broker_is_told(url: str, topic: str) -> None:
     with pytest.raises(ConfigurationError):
         KafkaTargets(
             GatewaySpec(name="gw", type="webhook"),
-            Dispatch("Kafka", url, topic),
+            Dispatch("Kafka", f"url: '{url}'", topic),
             clock=SystemClock(),
             addresses=DirectAddresses(),
         )

@@ -38,7 +38,7 @@ async def targets_at(
 ) -> AsyncIterator[NatsTargets]:
     spec = GatewaySpec(name="gw", type="webhook", **options)
     where = {PEER: server.endpoint if server is not None else ("127.0.0.1", 1)}
-    dispatch = Dispatch("NATS", f"nats://{login}{PEER}", jetstream=jetstream)
+    dispatch = Dispatch("NATS", f"url: nats://{login}{PEER}", jetstream=jetstream)
     targets = NatsTargets(spec, dispatch, clock=clock or SystemClock(), addresses=DirectAddresses(overrides=where))
     try:
         yield targets
@@ -170,7 +170,7 @@ def test_an_answer_that_does_not_come_leaves_the_event_uncertain() -> None:
         server = await asyncio.start_server(mute, "127.0.0.1", 0)
         spec = GatewaySpec(name="gw", type="webhook", limits=Limits(answer_s=0.05))
         where = DirectAddresses(overrides={PEER: server.sockets[0].getsockname()})
-        targets = NatsTargets(spec, Dispatch("NATS", f"nats://{PEER}"), clock=SystemClock(), addresses=where)
+        targets = NatsTargets(spec, Dispatch("NATS", f"url: nats://{PEER}"), clock=SystemClock(), addresses=where)
         assert await attempted(targets) == Attempt(Certainty.UNCERTAIN, f"{PEER}: no answer within 0.05 s")
         targets.abort()
         await targets.close()
