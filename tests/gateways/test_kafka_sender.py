@@ -30,7 +30,7 @@ NOT_LEADER, TIMED_OUT, FEW_REPLICAS = 6, 7, 19
 async def targets_at(servers: str, topic: str = "events", **options: Any) -> AsyncIterator[KafkaTargets]:
     spec = GatewaySpec(name="gw", type="webhook", **options)
     targets = KafkaTargets(
-        spec, Dispatch("Kafka", f"url: {servers}\n{more}", topic), clock=SystemClock(), addresses=DirectAddresses()
+        spec, Dispatch("Kafka", f"url: {servers}", topic), clock=SystemClock(), addresses=DirectAddresses()
     )
     try:
         yield targets
