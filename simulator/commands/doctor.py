@@ -106,7 +106,7 @@ def local_services() -> Iterator[Finding]:
         if trial.problem:
             yield Finding(service, "absent", trial.problem, f"gatesim env install {service}")
         else:
-            text = f"{trial.version} ({installed.program})".strip()
+            text = f"{trial.version} ({installed.place})".strip()
             yield Finding(service, "note" if trial.note else "ok", text, trial.note)
 
 

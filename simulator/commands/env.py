@@ -94,7 +94,7 @@ def _entry(recipe: Recipe) -> dict[str, Any]:
         "from": recipe.way.source,
         "state": state,
         "installed_version": stamp.version if stamp is not None else "",
-        "used": str(found.program) if found is not None else "",
+        "used": str(found.place) if found is not None else "",
         "used_from": found.source if found is not None else "",
         "takes": recipe.takes,
         "megabytes": recipe.megabytes,

@@ -47,6 +47,13 @@ class Installed(NamedTuple):
         """
         return next(iter(self.programs.values()))
 
+    @property
+    def place(self) -> Path:
+        """
+        What shows people where it is: that program, or the folder of Kafka's jars.
+        """
+        return Path(self.class_path.partition(os.pathsep)[0]).parent if self.class_path else self.program
+
 
 class WrongPlace(SimulatorError):
     """

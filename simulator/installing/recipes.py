@@ -149,7 +149,7 @@ _TABLE = (
             program="minio",
             tags="kqueue",
         ),
-        takes="4 min",
+        takes="3 min",
         megabytes=112,
         elsewhere="a `minio` on PATH is used",
     ),
@@ -163,7 +163,7 @@ _TABLE = (
             variables=_kubernetes_variables(),
         ),
         takes="7 min",
-        megabytes=150,
+        megabytes=136,
         elsewhere="`etcd`, `kube-apiserver` and `kube-controller-manager` on PATH are used",
     ),
 )

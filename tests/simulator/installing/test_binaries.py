@@ -118,7 +118,7 @@ def test_an_api_server_without_controllers_is_found_all_the_same(
 def kafka(cache: Path, on_path: Path) -> Path:
     program(on_path / "java")
     folder = installed(cache, "kafka", "libs/kafka_2.13-4.4.0.jar")
-    (folder / CLASS_PATH).write_text("/a.jar:/b.jar")
+    (folder / CLASS_PATH).write_text("/libs/a.jar:/libs/b.jar")
     (folder / JAVA).write_text(java_identity())
     return folder
 
@@ -126,7 +126,8 @@ def kafka(cache: Path, on_path: Path) -> Path:
 def test_kafka_is_a_class_path_its_java_and_an_archive(kafka: Path, on_path: Path) -> None:
     found = find("kafka")
     assert found is not None
-    assert (found.program, found.class_path) == (on_path / "java", "/a.jar:/b.jar")
+    assert (found.program, found.class_path) == (on_path / "java", "/libs/a.jar:/libs/b.jar")
+    assert found.place == Path("/libs")
     assert found.files == {LOGGING: kafka / LOGGING, ARCHIVE: kafka / ARCHIVE}
 
 
