@@ -7,8 +7,12 @@ It shares no code with the gateway's listener: the judge must not read requests 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import ssl
+import struct
+import sys
+import termios
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,6 +20,9 @@ from typing import Any, cast
 import httptools
 
 from simulator.relay import bound
+
+_SO_NWRITE = 0x1024
+"""Of macOS, which Python does not name."""
 
 SocketAddress = tuple[str, int]
 Handler = Callable[["Request"], None]
@@ -99,6 +106,13 @@ class Stream:
         How much the client has yet to take.
         """
         return self._connection.unsent_bytes
+
+    @property
+    def unconfirmed_bytes(self) -> int:
+        """
+        How much of what was sent the client's machine has not yet confirmed; 0 where the system does not tell.
+        """
+        return self._connection.unconfirmed_bytes
 
     def write(self, data: bytes) -> None:
         """
@@ -303,6 +317,13 @@ class _Connection(asyncio.Protocol):
         """
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
+    @property
+    def unconfirmed_bytes(self) -> int:
+        """
+        How much of what was sent the far end's machine has not confirmed.
+        """
+        return unconfirmed_bytes(self._transport.get_extra_info("socket")) if self._transport is not None else 0
+
     def _answered(self) -> None:
         assert self._transport is not None
         self._answering = None
@@ -333,3 +354,18 @@ def _lines(status: int, framing: str, headers: Iterable[tuple[str, str]]) -> byt
     lines += [framing] if framing else []
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def unconfirmed_bytes(connection: Any) -> int:
+    """
+    How much of what was sent over *connection* the far end's machine has not confirmed; 0 where nobody tells.
+    """
+    if sys.platform == "darwin":
+        return int(connection.getsockopt(socket.SOL_SOCKET, _SO_NWRITE))
+    if not sys.platform.startswith("linux"):
+        return 0
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0" * 4))
+    except OSError:
+        return 0  # it was closed meanwhile
+    return int(count)

@@ -4,6 +4,7 @@ S3 with MinIO's bucket notifications: our own server in this process, behind a r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,8 @@ from simulator.services.service import Published, Service, ServiceTime, SocketAd
 from simulator.version import VERSION
 
 _LOOPBACK = "127.0.0.1"
+_LOOK_S, _LOOKS_MAX = 0.001, 50
+"""How often it is asked whether notifications have arrived, and how often in vain."""
 _OURSELVES = Actor(user="gatesim", sender=_LOOPBACK, user_agent=f"gatesim/{VERSION}")
 
 
@@ -103,6 +106,14 @@ class EmbeddedS3(Service):
         except S3Error as error:
             return Published(False, f"{error.code}: {error.message}")
         return Published(True)
+
+    async def delivered(self) -> None:
+        """See Service."""
+        before, looks = 0, 0
+        while (left := self._server.on_its_way) and looks < _LOOKS_MAX:
+            looks = looks + 1 if left == before else 0  # a line that is held up moves nothing
+            before = left
+            await asyncio.sleep(_LOOK_S)  # real time: until the kernel is asked again
 
     async def fault(self, kind: str, value: Any) -> None:
         """See Service."""

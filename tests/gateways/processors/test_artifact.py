@@ -121,6 +121,8 @@ def test_all_that_was_put_has_been_handed_on_once_it_has_caught_up() -> None:
                 for round_ in range(20):
                     for number in range(100):
                         put(server, f"{round_}/{number}")
+                    while server.on_its_way:
+                        await asyncio.sleep(0.001)
                     assert await processor.caught_up()
                     assert len(context.events) == (round_ + 1) * 100
             assert [event.subject for event in context.events] == [f"{r}/{n}" for r in range(20) for n in range(100)]

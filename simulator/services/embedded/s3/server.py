@@ -85,6 +85,13 @@ class S3Server:
         self._streams.clear()
         self._stop_keeping_alive()
 
+    @property
+    def on_its_way(self) -> int:
+        """
+        Bytes for listeners that have not come to their machines yet.
+        """
+        return sum(stream.unsent_bytes + stream.unconfirmed_bytes for stream in self._streams)
+
     def tell_of(self, record: Mapping[str, Any], bucket: str, key: str, event: str) -> int:
         """
         Send *record* to those who listen for *event* of that object; returns how many they are.
