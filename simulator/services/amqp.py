@@ -7,7 +7,6 @@ durable and drops the rest, whether the server is stopped or killed.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,29 +15,21 @@ from typing import Any
 from pamqp.commands import Basic
 
 from simulator.errors import SimulatorError
-from simulator.relay import Relay
 from simulator.services.amqp_listening import AmqpListening
-from simulator.services.amqp_shape import AmqpPublish, AmqpSetup
-from simulator.services.certificate import Certificate, certified
+from simulator.services.amqp_service import DEFAULT_VHOST, LOOPBACK, AmqpService, Properties
+from simulator.services.certificate import certified
 from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Kept, Message
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Published, ServiceTime, SocketAddress, Stimulus
 from simulator.version import VERSION
 
-_LOOPBACK = "127.0.0.1"
 _EVERYBODY = {"guest": "guest"}
 """Who may come in where the set-up names nobody; a client that is told no name is this one."""
-_DEFAULT_VHOST = "/"
 
 
-class EmbeddedAmqp(Service):
+class EmbeddedAmqp(AmqpService):
     """
     One AMQP server of its own.
-
-    With `tls: true` its certificate, made for the hosts of the addresses that mean it, counts as one that this machine
-    trusts for as long as it is up.
     """
-
-    type = "amqp"
 
     def __init__(
         self,
@@ -51,22 +42,19 @@ class EmbeddedAmqp(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._setup = AmqpSetup.model_validate(self.own_setup)
         self._server = AmqpServer(
             VERSION,
             users=self._setup.users or _EVERYBODY,
-            vhosts=dict.fromkeys((_DEFAULT_VHOST, *self._setup.vhosts)),
+            vhosts=dict.fromkeys((DEFAULT_VHOST, *self._setup.vhosts)),
             later=time.later,
         )
-        self._relay = Relay(self.peers, time) if relayed else None
         self._port = 0
-        self._certificate: Certificate | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def endpoint(self) -> SocketAddress:
         """See Service."""
-        return _LOOPBACK, self._relay.port if self._relay is not None else self._port
+        return LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def version(self) -> str:
@@ -78,7 +66,7 @@ class EmbeddedAmqp(Service):
         """
         The default virtual host.
         """
-        return self._server.vhosts[_DEFAULT_VHOST]
+        return self._server.vhosts[DEFAULT_VHOST]
 
     async def start(self) -> None:
         """See Service."""
@@ -111,7 +99,7 @@ class EmbeddedAmqp(Service):
             return Published(False, "the AMQP server does not run")
         for stimulus in stimuli:
             where = dict(stimulus.coordinates)
-            vhost = self._server.vhosts.get(where.get("vhost", _DEFAULT_VHOST))
+            vhost = self._server.vhosts.get(where.get("vhost", DEFAULT_VHOST))
             if vhost is None:
                 return Published(False, f"there is no vhost {where['vhost']}; name it under `vhosts`")
             try:
@@ -154,45 +142,16 @@ class EmbeddedAmqp(Service):
         for name, kept in durable.items():
             self._server.vhosts[name].take_up(kept)
 
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        listening = AmqpListening.of(text)
-        if listening is None:
-            return False
-        exchange, key = stimulus.get("exchange"), stimulus.get("routingKey")
-        return listening.covers(exchange, key, dict(stimulus.headers), stimulus.get("vhost") or _DEFAULT_VHOST)
-
-    async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
-        """See Service."""
-        listening = AmqpListening.of(text)
-        if listening is None or not self._server.is_running:
+    async def _listeners(self, listening: AmqpListening) -> int | None:
+        if not self._server.is_running:
             return None
-        alike = [other for other in map(AmqpListening.of, living) if other is not None]
         broker = self._server.vhosts.get(listening.vhost)
         if broker is None:
-            return True
-        if listening.queue:
-            queue = broker.queues.get(listening.queue)
-            entitled = sum((other.queue, other.vhost) == (listening.queue, listening.vhost) for other in alike)
-            return queue is None or len(queue.consumers) <= entitled
-        place = (listening.vhost, listening.exchange, listening.routing_key)
-        entitled = sum(not o.queue and (o.vhost, o.exchange, o.routing_key) == place for o in alike)
-        return _own_queues(broker, listening) <= entitled
-
-    async def fence(self, text: str, mark: str) -> bool:
-        """See Service. A named queue may have other consumers, which would get it instead."""
-        listening = AmqpListening.of(text)
-        if listening is None or listening.queue:
-            return False
-        where = {
-            "exchange": listening.exchange,
-            "routingKey": listening.concrete_key,
-            "vhost": listening.vhost,
-            "mandatory": str(True),
-        }
-        headers = tuple((name, str(value)) for name, value in listening.headers.items() if name != "x-match")
-        payload = json.dumps({"gatesim-fence": mark}).encode()
-        return (await self.publish([Stimulus(tuple(where.items()), payload, headers)])).taken
+            return 0
+        if not listening.queue:
+            return _own_queues(broker, listening)
+        queue = broker.queues.get(listening.queue)
+        return len(queue.consumers) if queue is not None else 0
 
     async def _start_server(self) -> None:
         if self._server.is_running:
@@ -202,7 +161,7 @@ class EmbeddedAmqp(Service):
         # Behind a relay the port may change; without one it is what gateways know.
         self._port = await self._server.start(0 if self._relay is not None else self._port, encryption=encryption)
         if self._relay is not None:
-            await self._relay.lead_to((_LOOPBACK, self._port))
+            await self._relay.lead_to((LOOPBACK, self._port))
 
     async def _end_server(self, end: Callable[[], None]) -> None:
         """
@@ -236,26 +195,8 @@ def _message(stimulus: Stimulus, where: Mapping[str, str]) -> Message:
     """
     The message that a `publish` step means; *where* are its coordinates.
     """
-    said = {name: value for name, value in where.items() if name in _TEXTS}
-    expiration = where.get("expiration")
-    properties = Basic.Properties(
-        content_type=said.get("contentType", ""),
-        message_id=said.get("messageId", ""),
-        headers=dict(stimulus.headers) or None,
-        delivery_mode=1 if where.get("persistent") == str(False) else 2,
-        expiration=str(round(_seconds(expiration) * 1000)) if expiration is not None else "",
-    )
+    properties = Basic.Properties(**Properties.of(stimulus)._asdict())
     return Message.made(where.get("exchange", ""), where.get("routingKey", ""), properties, stimulus.payload)
-
-
-_TEXTS = ("contentType", "messageId")
-
-
-def _seconds(text: str) -> float:
-    """
-    The expiration of a step, which comes as it is written.
-    """
-    return AmqpPublish.model_validate({"expiration": text}).expiration or 0.0
 
 
 def _own_queues(broker: Broker, listening: AmqpListening) -> int:

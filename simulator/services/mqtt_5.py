@@ -7,22 +7,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import ServiceUnavailable, SimulatorError
-from simulator.relay import Relay
-from simulator.services.certificate import Certificate, certified
+from simulator.errors import ServiceUnavailable
+from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
-from simulator.services.mqtt_shape import MqttSetup
-from simulator.services.mqtt_topics import Listening, concrete, matches
-from simulator.services.nats_server import LOOPBACK, Access
-from simulator.services.process import Exit, LocalProcess, StartFailed
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.mqtt_topics import Listening
+from simulator.services.nats_server import LOOPBACK
+from simulator.services.process import StartFailed
+from simulator.services.service import ServiceTime, SocketAddress
 
 _BROKER = Path(__file__).with_name("mqtt_5_broker.py")
 _SEEN = {
@@ -31,20 +28,17 @@ _SEEN = {
     "console": re.compile(r"answers on (\d+)"),
 }
 _START_LIMIT_S = 10.0
-_STOP_LIMIT_S = 5.0
 _PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 _IN_FLIGHT_MAX = 60_000
 """Messages sent to one client and not acknowledged."""
 
 
-class EmbeddedMqtt5(Service):
+class EmbeddedMqtt5(MqttBroker):
     """
-    One broker of its own.
+    One rumqttd of its own.
 
     Sessions and retained messages are in its memory: a restart forgets them.
     """
-
-    type = "mqtt"
 
     def __init__(
         self,
@@ -57,64 +51,19 @@ class EmbeddedMqtt5(Service):
         died: Callable[[str], None],
     ) -> None:
         super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._setup = MqttSetup.model_validate(self.own_setup)
-        self._process = LocalProcess(self.type, died=self._ended)
-        self._relay = Relay(self.peers, time) if relayed else None
-        self._own_user = (f"gatesim-{secrets.token_hex(4)}", secrets.token_hex(16)) if self._setup.users else ("", "")
-        self._port = 0
-        self._version = ""
         self._console: SocketAddress | None = None
-        self._publisher: MqttPublisher | None = None
-        self._certificate: Certificate | None = None
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def version(self) -> str:
         """See Service."""
         return f"rumqttd of iotcore {self._version}".strip()
 
-    @property
-    def pid(self) -> int | None:
-        """
-        The broker's process id; None where it does not run.
-        """
-        return self._process.pid
-
     async def start(self) -> None:
         """See Service."""
         if find_spec("iotcore") is None:
             reason, how = "MQTT 5 is served by iotcore, which is not installed", "pip install 'gatesim[mqtt5]'"
             raise ServiceUnavailable(self.name, self.provider, reason, how)
-        if self._relay is not None:
-            await self._relay.start()
-        if self._setup.tls:
-            self._certificate = await certified(self, self._process.folder)
-        if not self.setup.get("stopped"):
-            await self._start_broker()
-
-    async def stop(self) -> None:
-        """See Service."""
-        await self._end_broker()
-        if self._relay is not None:
-            await self._relay.stop()
-        if self._certificate is not None:
-            self._certificate.forget()
-        self._process.remove_folder()
-
-    async def restart(self, how: str) -> None:
-        """See Service."""
-        await self._end_broker(kill=how == "kill")
-        await self._start_broker()
-
-    async def publish(self, stimuli: Sequence[Stimulus]) -> Published:
-        """See Service."""
-        if self._publisher is None:
-            return Published(False, "the MQTT 5 broker does not run")
-        return await self._publisher.publish(stimuli)
+        await super().start()
 
     async def delivered(self) -> None:
         """See Service."""
@@ -124,26 +73,6 @@ class EmbeddedMqtt5(Service):
                     pass
         except (TimeoutError, OSError):
             return  # it is dead or as good as dead, and whoever waits for it will say so
-
-    async def fault(self, kind: str, value: Any) -> None:
-        """See Service."""
-        if kind == "kill":
-            await self._end_broker(kill=True)
-            return
-        assert self._relay is not None, "a service that is faulted has a relay"
-        if not await self._relay.take_fault(kind, value):
-            raise SimulatorError(f"service {self.name}: mqtt knows no fault {kind!r}")
-
-    async def heal(self) -> None:
-        """See Service."""
-        if self._relay is not None:
-            await self._relay.heal()
-        await self._start_broker()
-
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        listening = Listening.of(text)
-        return listening is not None and matches(listening.topic, stimulus.get("topic"))
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service. A session that lasts stays at the broker, but nobody is connected to it."""
@@ -159,14 +88,6 @@ class EmbeddedMqtt5(Service):
         if not isinstance(subscriptions, dict):
             return None
         return len({*subscriptions.get(listening.topic, ())} - {CLIENT_ID}) <= entitled
-
-    async def fence(self, text: str, mark: str) -> bool:
-        """See Service."""
-        listening = Listening.of(text)
-        if listening is None:
-            return False
-        where = (("topic", concrete(listening.topic)), ("qos", str(listening.qos)))
-        return (await self.publish([Stimulus(where, json.dumps({"gatesim-fence": mark}).encode())])).taken
 
     def log_tail(self) -> str:
         """See Service."""
@@ -203,35 +124,9 @@ class EmbeddedMqtt5(Service):
         if self._relay is not None:
             await self._relay.lead_to((LOOPBACK, self._port))
 
-    async def _end_broker(self, *, kill: bool = False) -> None:
-        if self._relay is not None:
-            await self._relay.lead_to(None)
-        if self._publisher is not None:
-            await self._publisher.close()
-        if kill:
-            await self._process.kill()
-        else:
-            await self._process.stop(_STOP_LIMIT_S)
-        self._forget()
-
     def _forget(self) -> None:
-        """
-        It is gone. What was connected is cut here and now, so that a gateway knows it before the next step.
-        """
-        if self._relay is not None:
-            self._relay.disconnect()
+        super()._forget()
         self._console = None
-        self._publisher = None
-
-    def _ended(self, end: Exit) -> None:
-        self._forget()
-        self.died(f"the MQTT 5 broker {end}")
-
-    def _access(self) -> Access:
-        access = Access(LOOPBACK, self._port, *self._own_user)
-        if self._certificate is None:
-            return access
-        return access._replace(certificate=self._certificate.file, name=self._certificate.host)
 
     def _configuration(self) -> str:
         """

@@ -50,6 +50,12 @@ class MqttPublisher:
         """
         return await self._do(lambda line: line.publish(stimuli))
 
+    async def answered(self) -> Published:
+        """
+        Return once the server has answered.
+        """
+        return await self._do(lambda line: line.ask())
+
     async def echo(self) -> Published:
         """
         Return once a message of quality 1 to ourselves has come back.
@@ -96,7 +102,7 @@ class _Line:
             self._client.connect(access.host, access.port)
             self._client.loop_start()
             self._until(lambda: "connected" in self._answered)
-            self._ask()
+            self.ask()
         except BaseException:
             self.close()
             raise
@@ -105,13 +111,21 @@ class _Line:
         for start in range(0, len(stimuli), _AT_ONCE):
             sent = deque(self._publish(each) for each in stimuli[start : start + _AT_ONCE])
             # The server answers in the order of what it is asked, so this stands for messages of quality 0.
-            self._ask()
+            self.ask()
             self._until(partial(_all_taken, sent))
 
     def echo(self) -> None:
         before = self._echoes
         self._client.publish(_OWN_TOPIC, b"", 1)
         self._until(lambda: self._echoes > before)
+
+    def ask(self) -> None:
+        """
+        Subscribe to a topic of our own, once more; return when the server has answered.
+        """
+        number = self._client.subscribe(_OWN_TOPIC if self._version == 4 else _OWN_TOPIC_5, 1)[1]
+        self._until(lambda: number in self._answered)
+        self._answered.discard(number)
 
     def close(self) -> None:
         self._break(_GONE)
@@ -144,14 +158,6 @@ class _Line:
         qos, retain = int(stimulus.get("qos") or 0), stimulus.get("retain") == "True"
         properties = _properties_of(stimulus) if stimulus.headers else None
         return self._client.publish(stimulus.get("topic"), stimulus.payload, qos, retain, properties)
-
-    def _ask(self) -> None:
-        """
-        Subscribe to a topic of our own, once more; return when the server has answered.
-        """
-        number = self._client.subscribe(_OWN_TOPIC if self._version == 4 else _OWN_TOPIC_5, 1)[1]
-        self._until(lambda: number in self._answered)
-        self._answered.discard(number)
 
     def _until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LIMIT_S

@@ -21,6 +21,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "s3": "simulator.services.s3:EmbeddedS3",
     },
     "local": {
+        "amqp": "simulator.services.local.rabbitmq:LocalRabbitMq",
+        "mqtt": "simulator.services.local.mosquitto:LocalMosquitto",
         "nats": "simulator.services.local.nats:LocalNats",
     },
 }

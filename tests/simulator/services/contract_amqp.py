@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from simulator.services.amqp import EmbeddedAmqp
 from simulator.services.amqp_shape import SHAPE as AMQP
+from simulator.services.local.rabbitmq import LocalRabbitMq
 from simulator.services.service import SocketAddress, Stimulus
 from tests.simulator.services.contract import Contract
 
@@ -37,6 +39,13 @@ async def _amqp_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio.Queue
 
 async def _kept_by_amqp(service: EmbeddedAmqp) -> int:
     return len(service.broker.queues["kept"])
+
+
+async def _kept_by_rabbitmq(service: LocalRabbitMq) -> int:
+    line = await service._line("/")
+    queue = await line.call(line.channel.queue_declare, "kept", passive=True)
+    count: int = queue.method.message_count
+    return count
 
 
 _AMQP_TEXT = """
@@ -69,3 +78,5 @@ CONTRACT = Contract(
     is_process=False,
     greeting=b"AMQP\0\0\x09\x01",
 )
+
+LOCAL = replace(CONTRACT, name="amqp-local", service=LocalRabbitMq, kept=_kept_by_rabbitmq, program="rabbitmq")

@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from simulator.services.local.mosquitto import LocalMosquitto
 from simulator.services.mqtt import EmbeddedMqtt
 from simulator.services.mqtt_shape import SHAPE as MQTT
 from simulator.services.service import SocketAddress, Stimulus
@@ -47,4 +49,13 @@ CONTRACT = Contract(
     fence=lambda payload: b"gatesim-fence" in payload,
     setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}, {"ackWait": "500ms"}),
     greeting=bytes.fromhex("100f00044d51545404020000") + b"\x00\x03abc",
+)
+
+LOCAL = replace(
+    CONTRACT,
+    name="mqtt-local",
+    service=LocalMosquitto,
+    setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}),
+    missing="simulator.services.local.mosquitto.find",
+    program="mosquitto",
 )

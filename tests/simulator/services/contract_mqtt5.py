@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from simulator.services.local.mosquitto import LocalMosquitto
 from simulator.services.mqtt_5 import EmbeddedMqtt5
 from simulator.services.mqtt_shape import SHAPE as MQTT
 from simulator.services.service import SocketAddress, Stimulus
@@ -49,4 +51,12 @@ CONTRACT = Contract(
     setups=({}, {"users": {"me": 'pass"word'}}, {"tls": True}),
     greeting=bytes.fromhex("101000044d5154540502003c000003616263"),
     missing="simulator.services.mqtt_5.find_spec",
+)
+
+LOCAL = replace(
+    CONTRACT,
+    name="mqtt5-local",
+    service=LocalMosquitto,
+    missing="simulator.services.local.mosquitto.find",
+    program="mosquitto",
 )

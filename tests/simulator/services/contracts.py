@@ -20,10 +20,13 @@ from tests.simulator.services import (
 
 CONTRACTS = (
     contract_amqp.CONTRACT,
+    contract_amqp.LOCAL,
     contract_kafka.CONTRACT,
     contract_kubernetes.CONTRACT,
     contract_mqtt.CONTRACT,
+    contract_mqtt.LOCAL,
     *((contract_mqtt5.CONTRACT,) if find_spec("iotcore") else ()),
+    contract_mqtt5.LOCAL,
     contract_nats.CONTRACT,
     contract_s3.CONTRACT,
 )
@@ -37,6 +40,6 @@ CHILDREN = tuple(
         is_process=True,
     )
     for each in CONTRACTS
-    if not each.is_process
+    if not each.is_process and not each.program
 )
 """Our own servers as processes of their own: they keep the basic part."""
