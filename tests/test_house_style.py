@@ -26,7 +26,7 @@ CLIENTS = {
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
     "pamqp": ("simulator/services/amqp", "simulator/services/embedded/amqp"),
-    "pika": ("gateways/processors/amqp",),
+    "pika": ("gateways/processors/amqp", "simulator/services/local/rabbitmq"),
     "urllib3": ("gateways/processors/artifact",),
 }
 """Client libraries, and where alone they may be imported."""
