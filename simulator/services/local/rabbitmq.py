@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count, groupby
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ class LocalRabbitMq(AmqpService):
         await self._leave()
         lease, self._lease = self._lease, None
         if lease is not None:
-            await lease.give_back(clean=await self._cleaned(lease))
+            with suppress(ServiceUnavailable):  # whoever kept it is gone, and the server with it
+                await lease.give_back(clean=await self._cleaned(lease))
         self._running = False
         _give_up(self._number)
         self._number = 0

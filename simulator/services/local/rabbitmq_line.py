@@ -80,14 +80,13 @@ class RabbitMqLine:
             on_close_callback=lambda connection, error: line._lost(error),
             custom_ioloop=line._loop,
         )
-        async with asyncio.timeout(_LIMIT_S):
-            await opened
-            channel = line._promise()
-            line._channel = line._connection.channel(on_open_callback=partial(_keep, channel))
-            line._channel.add_on_close_callback(lambda channel, error: line._break(error))
-            line._channel.add_on_return_callback(lambda *returned: line._refuse(_NO_ROUTE))
-            await channel
-        await line.call(line._channel.confirm_delivery, ack_nack_callback=line._told)
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                await opened
+                await line._open_channel()
+        except BaseException:
+            line._hang_up()
+            raise
         return line
 
     @property
@@ -140,13 +139,24 @@ class RabbitMqLine:
         """
         Leave the server, which may be dead.
         """
-        if not (self._connection.is_closed or self._connection.is_closing):
-            self._connection.close()
+        self._hang_up()
         try:
             async with asyncio.timeout(_LIMIT_S):
                 await self._closed.wait()
         except TimeoutError:
             return  # it hangs, and whoever ends it ends this connection too
+
+    async def _open_channel(self) -> None:
+        opened = self._promise()
+        self._channel = self._connection.channel(on_open_callback=partial(_keep, opened))
+        self._channel.add_on_close_callback(lambda channel, error: self._break(error))
+        self._channel.add_on_return_callback(lambda *returned: self._refuse(_NO_ROUTE))
+        await opened
+        await self.call(self._channel.confirm_delivery, ack_nack_callback=self._told)
+
+    def _hang_up(self) -> None:
+        if not (self._connection.is_closed or self._connection.is_closing):
+            self._connection.close()
 
     def _promise(self) -> asyncio.Future[Any]:
         made = self._loop.create_future()

@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,25 @@ def test_a_death_is_told_with_its_cause_and_the_server_can_be_had_again() -> Non
     play(story())
 
 
+def test_over_tls_it_is_reached_again_after_a_kill_and_by_the_next_one_not_at_all() -> None:
+    async def story() -> None:
+        async with started({"tls": True}, peers=("amqp.example:5671",)) as service:
+            await service.restart("kill")
+            trusted = ssl.create_default_context()
+            connecting = asyncio.open_connection(*service.endpoint, ssl=trusted, server_hostname="amqp.example")
+            reader, writer = await connecting
+            writer.write(b"AMQP\0\0\x09\x01")
+            assert await reader.readexactly(1) == b"\x01"
+            writer.transport.abort()
+            port = service._access["tls_port"]
+        async with started({}) as service:
+            assert service._access["tls_port"] == port
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+
+    play(story())
+
+
 def test_what_the_server_refuses_is_said() -> None:
     async def story() -> None:
         refused = {"queues": {"work": {"bindings": [{"exchange": "nowhere"}]}}}
@@ -161,13 +181,15 @@ def test_without_the_binary_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
 def test_it_listens_on_loopback_alone_and_leaves_nothing_when_its_owner_is_killed() -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
-    node, epmd, *folders = owner.stdout.readline().split()
-    heard = {*listening(int(node)), *listening(int(epmd))}
+    try:
+        node, epmd, *folders = owner.stdout.readline().split()
+        heard = {*listening(int(node)), *listening(int(epmd))}
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
     assert heard
     assert heard <= {"0100007F", "00000000000000000000000001000000"}
-    owner.kill()
-    owner.wait()
-    owner.stdout.close()
     deadline = time.monotonic() + 5
     while not (is_gone(int(node)) and is_gone(int(epmd))) or any(Path(folder).exists() for folder in folders):
         assert time.monotonic() < deadline, "the guardian has not cleaned up"
@@ -179,7 +201,8 @@ def listening(pid: int) -> set[str]:
     """
     own = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        own.add(os.readlink(link))
+        with suppress(FileNotFoundError):  # closed meanwhile
+            own.add(os.readlink(link))
     rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
 
