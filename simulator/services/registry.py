@@ -22,6 +22,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "local": {
         "nats": "simulator.services.local.nats:LocalNats",
+        "s3": "simulator.services.local.s3:LocalS3",
     },
 }
 """By provider and type."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 
+from simulator.installing.binaries import find
 from simulator.services.child import in_process_of_its_own
 from tests.simulator.services import (
     contract_amqp,
@@ -26,6 +27,7 @@ CONTRACTS = (
     *((contract_mqtt5.CONTRACT,) if find_spec("iotcore") else ()),
     contract_nats.CONTRACT,
     contract_s3.CONTRACT,
+    *((contract_s3.LOCAL,) if find("minio") else ()),
 )
 
 CHILDREN = tuple(
@@ -37,6 +39,6 @@ CHILDREN = tuple(
         is_process=True,
     )
     for each in CONTRACTS
-    if not each.is_process
+    if each.name.endswith("-embedded") and not each.is_process
 )
 """Our own servers as processes of their own: they keep the basic part."""

@@ -153,6 +153,8 @@ def test_every_fault_of_its_shape_breaks_and_heals(contract: Contract) -> None:
     async def story() -> None:
         async with started(contract) as service:
             for fault in sorted(contract.shape.faults):
+                if service.cannot(fault):
+                    continue
                 await service.fault(fault, {"reply": contract.reply, **FAULT_VALUES}.get(fault, True))
                 await service.heal()
                 async with contract.listen(service.endpoint) as received:
