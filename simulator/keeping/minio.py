@@ -25,7 +25,7 @@ from simulator.services.process import Exit, LocalProcess, StartFailed
 
 _LOOPBACK = "127.0.0.1"
 _START_S, _STOP_S, _ANSWER_S = 20.0, 5.0, 1.0
-_LISTEN_S = 1.5
+_LISTEN_S = 0.6
 """In which a notification has to come; a MinIO that is right needs some milliseconds."""
 _CANARY = "gatesim-canary"
 
@@ -56,6 +56,7 @@ class KeptMinio(KeptServer):
     def access(self) -> dict[str, Any]:
         """See KeptServer."""
         return {
+            "pid": self._process.pid,
             "port": self._port,
             "user": self._user,
             "secret": self._secret,

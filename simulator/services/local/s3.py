@@ -43,6 +43,7 @@ class LocalS3(S3Service):
         self._lease: Lease | None = None
         self._client: MinioClient | None = None
         self._line: NotificationLine | None = None
+        self._dying: asyncio.Task[None] | None = None
         self._running = False
         self._was_ended = False
         """One that has just come up again may not list all that it has."""
@@ -56,6 +57,14 @@ class LocalS3(S3Service):
     def endpoint(self) -> SocketAddress:
         """See Service."""
         return _LOOPBACK, self._relay.port
+
+    @property
+    def pid(self) -> int:
+        """
+        The process id that the server had when it was leased.
+        """
+        assert self._lease is not None, "what has a process id has been started"
+        return int(self._lease.access["pid"])
 
     @property
     def version(self) -> str:
@@ -85,6 +94,7 @@ class LocalS3(S3Service):
     async def stop(self) -> None:
         """See Service."""
         lease, self._lease = self._lease, None
+        await self._buried()
         await self._relay.stop()
         if self._line is not None:
             await self._line.stop()
@@ -183,6 +193,7 @@ class LocalS3(S3Service):
 
     async def _begin(self) -> None:
         assert self._lease is not None, "what is begun has been started"
+        await self._buried()
         await self._lease.ask("start")
         await self._serve()
 
@@ -205,9 +216,21 @@ class LocalS3(S3Service):
 
     def _died(self, cause: str) -> None:
         self._running, self._was_ended = False, True
-        if self._line is not None:
-            self._dying = asyncio.ensure_future(self._line.cut())
+        self._dying = asyncio.create_task(self._cut(), name=f"service {self.name} has died")
         self.died(cause)
+
+    async def _buried(self) -> None:
+        """
+        Wait until what a death leads to is done.
+        """
+        if self._dying is not None:
+            await self._dying
+            self._dying = None
+
+    async def _cut(self) -> None:
+        await self._relay.lead_to(None)
+        if self._line is not None:
+            await self._line.cut()
 
 
 _USER_MIN, _SECRET_MIN = 3, 8

@@ -257,8 +257,7 @@ class _Connection:
         while data := await answers.read(_PIECE):
             if self.listening is not None:
                 data = await self._notify(answers, data)
-            self._writer.write(data)
-            await self._writer.drain()
+            await self._write(data)
 
     async def _notify(self, answers: asyncio.StreamReader, data: bytes) -> bytes:
         """
@@ -275,11 +274,16 @@ class _Connection:
         while data and not lines.over:
             ready += b"".join(self._line_of(line) for line in lines.feed(data))
             if self.announced:
-                self._writer.write(ready)
-                await self._writer.drain()
+                await self._write(ready)
                 ready = b""
             data = await answers.read(_PIECE)
         return END if lines.over else b""
+
+    async def _write(self, data: bytes) -> None:
+        if self._writer.is_closing():
+            raise ConnectionResetError("it was dropped meanwhile")
+        self._writer.write(data)
+        await self._writer.drain()
 
     def _line_of(self, line: bytes) -> bytes:
         """
