@@ -27,7 +27,7 @@ CLIENTS = {
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
     "pamqp": ("simulator/services/amqp", "simulator/services/embedded/amqp"),
     "pika": ("gateways/processors/amqp",),
-    "urllib3": ("gateways/processors/artifact",),
+    "urllib3": ("gateways/processors/artifact", "simulator/services/local/s3", "simulator/keeping/minio.py"),
 }
 """Client libraries, and where alone they may be imported."""
 
