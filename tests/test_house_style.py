@@ -22,12 +22,12 @@ CLIENTS = {
     "aiohttp": ("gateways/cluster.py", "simulator/services/embedded/kubernetes/"),
     "kafka": ("gateways/processors/kafka", "simulator/services/kafka", "simulator/services/embedded/kafka"),
     "kubernetes": ("gateways/cluster.py",),
-    "minio": ("gateways/processors/artifact",),
+    "minio": ("gateways/processors/artifact", "simulator/services/local/s3", "simulator/keeping/minio.py"),
     "nats": ("gateways/processors/nats", "simulator/services/nats"),
     "paho": ("gateways/processors/mqtt", "simulator/services/mqtt"),
     "pamqp": ("simulator/services/amqp", "simulator/services/embedded/amqp"),
     "pika": ("gateways/processors/amqp", "simulator/services/local/rabbitmq"),
-    "urllib3": ("gateways/processors/artifact",),
+    "urllib3": ("gateways/processors/artifact", "simulator/services/local/s3", "simulator/keeping/minio.py"),
 }
 """Client libraries, and where alone they may be imported."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import threading
 from collections import deque
@@ -38,6 +39,7 @@ WAITING_MAX = 1024
 """Records that were read and not handed on."""
 _PAGE = 1000
 """Objects that a store lists at a time."""
+_ESCAPED = re.compile(r"(?:[A-Za-z0-9_.~+-]|%[0-9A-Fa-f]{2})*")
 _NO_LISTENING = ("NotImplemented", "MethodNotAllowed")
 
 
@@ -268,7 +270,7 @@ def told_by(record: Any, options: ArtifactOptions, now: Callable[[], datetime]) 
     """
     payload = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     stored = _inside(_inside(record, "s3"), "object")
-    key = unquote_plus(str(stored.get("key", "")))
+    key = key_in(str(stored.get("key", "")))
     sequencer = stored.get("sequencer")
     place = f"{options.endpoint}/{options.bucket}/{key}/{_text(record, 'eventName')}/{sequencer}"
     at = _instant(_text(record, "eventTime"))
@@ -280,6 +282,14 @@ def told_by(record: Any, options: ArtifactOptions, now: Callable[[], datetime]) 
         id=str(uuid5(ID_NAMESPACE, place)) if sequencer else "",
     )
     return Told(event, _text(stored, "eTag"))
+
+
+def key_in(text: str) -> str:
+    """
+    The object's key, which some releases of MinIO tell as it is, and others escaped as in a URL's query. Only where
+    *text* could be either is it taken for escaped.
+    """
+    return unquote_plus(text) if _ESCAPED.fullmatch(text) else text
 
 
 def _inside(value: Any, key: str) -> dict[str, Any]:

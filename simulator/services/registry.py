@@ -24,6 +24,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "amqp": "simulator.services.local.rabbitmq:LocalRabbitMq",
         "mqtt": "simulator.services.local.mosquitto:LocalMosquitto",
         "nats": "simulator.services.local.nats:LocalNats",
+        "s3": "simulator.services.local.s3:LocalS3",
     },
 }
 """By provider and type."""

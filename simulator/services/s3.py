@@ -28,12 +28,33 @@ _LOOK_S, _LOOKS_MAX = 0.001, 50
 _OURSELVES = Actor(user="gatesim", sender=_LOOPBACK, user_agent=f"gatesim/{VERSION}")
 
 
-class EmbeddedS3(Service):
+class S3Service(Service):
     """
-    One server of its own. With `tls: true` its certificate counts as one that this machine trusts while it is up.
+    What is the same of every S3 service: what its stimuli and events are known by.
     """
 
     type = "s3"
+
+    def covers(self, text: str, stimulus: Stimulus) -> bool:
+        """See Service."""
+        listening = listening_of(text)
+        event = REMOVED if stimulus.verb == "remove" else PUT
+        return listening is not None and listening.covers(event, stimulus.get("bucket"), stimulus.get("key"))
+
+    def mark_of(self, stimulus: Stimulus) -> bytes:
+        """See Service."""
+        etag = etag_of(stimulus.payload) if stimulus.verb == "put" else ""
+        return mark(stimulus.get("bucket"), stimulus.get("key"), etag)
+
+    def mark_in(self, payload: bytes) -> bytes:
+        """See Service."""
+        return mark_in(payload)
+
+
+class EmbeddedS3(S3Service):
+    """
+    One server of its own. With `tls: true` its certificate counts as one that this machine trusts while it is up.
+    """
 
     def __init__(
         self,
@@ -145,21 +166,6 @@ class EmbeddedS3(Service):
         """See Service."""
         self._server.store.take_up(durable)
         self._restored = True
-
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        listening = listening_of(text)
-        event = REMOVED if stimulus.verb == "remove" else PUT
-        return listening is not None and listening.covers(event, stimulus.get("bucket"), stimulus.get("key"))
-
-    def mark_of(self, stimulus: Stimulus) -> bytes:
-        """See Service."""
-        etag = etag_of(stimulus.payload) if stimulus.verb == "put" else ""
-        return mark(stimulus.get("bucket"), stimulus.get("key"), etag)
-
-    def mark_in(self, payload: bytes) -> bytes:
-        """See Service."""
-        return mark_in(payload)
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""

@@ -59,7 +59,15 @@ def mark_in(payload: bytes) -> bytes:
     bucket, about = _lowered(stored.get("bucket")), _lowered(stored.get("object"))
     if "key" not in about:
         return payload
-    return mark(str(bucket.get("name")), unquote_plus(str(about["key"])), str(about.get("etag", "")))
+    return mark(str(bucket.get("name")), _key_in(str(about["key"])), str(about.get("etag", "")))
+
+
+def _key_in(text: str) -> str:
+    """
+    A key as it is: today's MinIO tells it so, that of 2018 told it as in a URL's query, where nothing else occurs.
+    """
+    plain = all(each.isascii() and (each.isalnum() or each in "-_.~%+") for each in text)
+    return unquote_plus(text) if plain else text
 
 
 def _lowered(value: Any) -> dict[str, Any]:

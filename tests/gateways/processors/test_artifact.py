@@ -18,7 +18,7 @@ from gateways.errors import SourceUnavailable
 from gateways.limits import Limits
 from gateways.processors.artifact import ArtifactProcessor
 from gateways.processors.artifact_memory import Memories
-from gateways.processors.artifact_store import WAITING_MAX
+from gateways.processors.artifact_store import WAITING_MAX, key_in
 from simulator.services.embedded.s3.errors import S3Error
 from simulator.services.embedded.s3.server import S3Server
 from simulator.services.embedded.s3.store import Actor, object_of
@@ -437,3 +437,18 @@ def test_a_list_that_fails_ends_the_run_and_forgets_nothing() -> None:
             assert [event.subject for event in context.events] == ["a", "b"]
 
     play(story())
+
+
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [
+        ("in%2F%C3%BC+1.txt", "in/ü 1.txt"),
+        ("in/ü+1%2B.txt", "in/ü+1%2B.txt"),
+        ("a b", "a b"),
+        ("50%", "50%"),
+        ("a+b", "a b"),
+        ("plain-1_2.~", "plain-1_2.~"),
+    ],
+)
+def test_a_key_is_read_whether_the_store_tells_it_escaped_or_as_it_is(told: str, key: str) -> None:
+    assert key_in(told) == key

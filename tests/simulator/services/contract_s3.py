@@ -9,9 +9,11 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from simulator.scenario_file.step import FaultReply
+from simulator.services.local.s3 import LocalS3
 from simulator.services.s3 import EmbeddedS3
 from simulator.services.s3_shape import SHAPE as S3
 from simulator.services.service import SocketAddress, Stimulus
@@ -88,4 +90,12 @@ CONTRACT = Contract(
     is_process=False,
     greeting=_LISTEN,
     reply=FaultReply(request="ListBuckets", error="SlowDown"),
+)
+
+LOCAL = replace(
+    CONTRACT,
+    name="s3-local",
+    service=LocalS3,
+    setups=({"buckets": ["contract"]}, {"buckets": ["contract"], "users": {"somebody": "secret-enough"}}),
+    program="minio",
 )

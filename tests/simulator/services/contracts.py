@@ -29,6 +29,7 @@ CONTRACTS = (
     contract_mqtt5.LOCAL,
     contract_nats.CONTRACT,
     contract_s3.CONTRACT,
+    contract_s3.LOCAL,
 )
 
 CHILDREN = tuple(
