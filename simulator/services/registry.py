@@ -21,6 +21,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "s3": "simulator.services.s3:EmbeddedS3",
     },
     "local": {
+        "kubernetes": "simulator.services.local.kubernetes:LocalKubernetes",
         "nats": "simulator.services.local.nats:LocalNats",
     },
 }

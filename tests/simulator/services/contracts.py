@@ -22,6 +22,7 @@ CONTRACTS = (
     contract_amqp.CONTRACT,
     contract_kafka.CONTRACT,
     contract_kubernetes.CONTRACT,
+    contract_kubernetes.LOCAL,
     contract_mqtt.CONTRACT,
     *((contract_mqtt5.CONTRACT,) if find_spec("iotcore") else ()),
     contract_nats.CONTRACT,
@@ -37,6 +38,6 @@ CHILDREN = tuple(
         is_process=True,
     )
     for each in CONTRACTS
-    if not each.is_process
+    if not each.is_process and not each.program
 )
 """Our own servers as processes of their own: they keep the basic part."""
