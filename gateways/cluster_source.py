@@ -111,7 +111,7 @@ class ClusterSource:
     async def caught_up(self) -> None:
         """
         Return once the gateway has taken in all that the API server had before the call, or nothing more comes without
-        the passing of time. Real clusters tell of their version too seldom for this.
+        the passing of time. Clusters tell a watch too seldom how far it is: the data that are there now count as well.
 
         Raises:
             SourceUnavailable: The server does not say how far it is.
@@ -120,8 +120,14 @@ class ClusterSource:
         if self._away:
             return
         version = await self._server.version(self._path)
+        if self._taken.isdigit() and int(self._taken) >= version:
+            return
+        listing = await self._server.list(self._path, self._only)
+        data = _data_of(listing.objects[0]) if listing.objects else None
         limit_s = self._retry.backoff_s_max
         while not (self._away or (self._taken.isdigit() and int(self._taken) >= version)):
+            if self._applied.is_set and self._data == data:
+                return
             if not self._applied.is_set:
                 await self._applied.wait()
             else:

@@ -19,7 +19,11 @@ LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
 CLIENTS = {
-    "aiohttp": ("gateways/cluster.py", "simulator/services/embedded/kubernetes/"),
+    "aiohttp": (
+        "gateways/cluster.py",
+        "simulator/services/embedded/kubernetes/",
+        "simulator/services/local/kubernetes",
+    ),
     "kafka": ("gateways/processors/kafka", "simulator/services/kafka", "simulator/services/embedded/kafka"),
     "kubernetes": ("gateways/cluster.py",),
     "minio": ("gateways/processors/artifact", "simulator/services/local/s3", "simulator/keeping/minio.py"),

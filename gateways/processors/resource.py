@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from gateways.clock import Wakeup, start
-from gateways.cluster import Expired, Watch
+from gateways.cluster import Expired, Listing, Watch
 from gateways.errors import GatewayError, SourceUnavailable
 from gateways.processor import Context, Delivery, Guarantee, Processor
 from gateways.processors.resource_cluster import ResourceCluster, ResourceKind
@@ -83,14 +83,16 @@ class ResourceProcessor(Processor):
             await self.close()
 
     async def caught_up(self) -> bool:
-        """See Processor. Real clusters tell of their version too seldom for an answer."""
+        """See Processor. Clusters tell a watch too seldom how far it is; what is there now tells as much."""
         cluster, kind = self._cluster, self._kind
         if cluster is None or kind is None or self._away:
             return True
         clock, limit_s = self.context.clock, self.context.limits.connect_s
         try:
-            version = await cluster.version(kind)
-            await clock.limit(limit_s, self._reached(version), peer=cluster.peer)
+            if self._is_at(await cluster.version(kind)):
+                return True
+            listing = await cluster.everything(kind, self.options.filter.labels)
+            await clock.limit(limit_s, self._reached(listing), peer=cluster.peer)
         except TimeoutError:
             return False
         except (GatewayError, Expired):
@@ -126,6 +128,7 @@ class ResourceProcessor(Processor):
                 await self._watch_once(cluster, kind)
             except Expired:
                 self._version = ""
+                self._barren = 0  # it was told something
             except SourceUnavailable as error:
                 await self._back_off(str(error))
 
@@ -259,8 +262,14 @@ class ResourceProcessor(Processor):
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
-    async def _reached(self, version: int) -> None:
-        while not (self._away or self._full or (self._version.isdigit() and int(self._version) >= version)):
+    def _is_at(self, version: int) -> bool:
+        return self._version.isdigit() and int(self._version) >= version
+
+    async def _reached(self, listing: Listing) -> None:
+        version = int(listing.version) if listing.version.isdigit() else 0
+        while not (self._away or self._full or self._is_at(version)):
+            if not self._waiting and self._known.has_all_of(listing.objects):
+                return
             await self._moved.wait()
 
 

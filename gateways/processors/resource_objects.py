@@ -94,6 +94,17 @@ class KnownObjects:
         self._known.pop(happening.uid, None)
         return happening._replace(operation="deleted") if deleted else None
 
+    def has_all_of(self, objects: Iterable[Object]) -> bool:
+        """
+        Whether what is known is as new as *objects*, which are all there are.
+        """
+        there = {uid: (version, matches(self._filter, each)) for each in objects for uid, version in [_identity(each)]}
+        for uid, (version, does_match) in there.items():
+            known = self._known.get(uid)
+            if (known is not None) != does_match or (known is not None and int(known.version) < int(version)):
+                return False
+        return self._known.keys() <= there.keys()
+
     def is_current(self, happening: Happening) -> bool:
         """
         Whether nothing newer is known of its object; a deletion stays true for ever.

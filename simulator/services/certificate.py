@@ -21,8 +21,8 @@ from simulator.services.service import Service
 _AUTHORITIES = "SSL_CERT_FILE"
 """Where OpenSSL looks for the authorities that this machine trusts."""
 _REQUEST = (
-    *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
-    *("-subj", "/CN=gatesim", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
+    *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+    *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
 )
 
 
@@ -48,9 +48,12 @@ class Certificate:
     Args:
         folder: Where its files are put.
         hosts: The names and addresses that it is for; at least one.
+        subject: Who has it.
+        days: How long it is good for.
     """
 
-    def __init__(self, folder: Path, hosts: Sequence[str]) -> None:
+    def __init__(self, folder: Path, hosts: Sequence[str], *, subject: str = "/CN=gatesim", days: int = 2) -> None:
+        self._about = ("-subj", subject, "-days", str(days))
         self.file = folder / "certificate.pem"
         self.key = folder / "certificate.key"
         self.host = hosts[0]
@@ -70,7 +73,7 @@ class Certificate:
         if openssl is None:
             raise CertificateUnavailable("a certificate is made with openssl, which was not found", "install openssl")
         making = await asyncio.create_subprocess_exec(
-            *(openssl, *_REQUEST, "-addext", f"subjectAltName={_alternative_names(self._hosts)}"),
+            *(openssl, *_REQUEST, *self._about, "-addext", f"subjectAltName={_alternative_names(self._hosts)}"),
             *("-keyout", str(self.key), "-out", str(self.file)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

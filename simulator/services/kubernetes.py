@@ -4,7 +4,6 @@ Kubernetes: an API server of our own in this process, one for each scenario, beh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from simulator.services.embedded.kubernetes.failures import REASONS, ApiFailure,
 from simulator.services.embedded.kubernetes.kinds import NAMESPACES, Kind, Object
 from simulator.services.embedded.kubernetes.listener import VERBS, Listener
 from simulator.services.kubernetes_shape import KubernetesSetup
+from simulator.services.kubernetes_texts import covers, manifests_of, mark_in, mark_of
 from simulator.services.kubernetes_watched import Watched
 from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
 
@@ -93,7 +93,7 @@ class EmbeddedKubernetes(Service):
                 if stimulus.verb == "delete":
                     self._delete(stimulus)
                 else:
-                    for manifest in _manifests(stimulus):
+                    for manifest in manifests_of(stimulus):
                         self._apply(manifest)
         except ApiFailure as failure:
             return Published(False, str(failure))
@@ -130,22 +130,16 @@ class EmbeddedKubernetes(Service):
         self._restored = True
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service. Filters are the gateway's business; a deletion is announced by no payload of its own."""
-        watched = Watched.of(text)
-        return watched is not None and stimulus.verb != "delete" and any(map(watched.covers, _manifests(stimulus)))
+        """See Service."""
+        return covers(text, stimulus)
 
     def mark_of(self, stimulus: Stimulus) -> bytes:
         """See Service."""
-        manifests = _manifests(stimulus)
-        return _mark(manifests[0]) if len(manifests) == 1 else stimulus.payload
+        return mark_of(stimulus)
 
     def mark_in(self, payload: bytes) -> bytes:
         """See Service."""
-        try:
-            value = json.loads(payload)
-        except ValueError:
-            return payload
-        return _mark(value) if isinstance(value, dict) else payload
+        return mark_in(payload)
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""
@@ -224,25 +218,3 @@ class EmbeddedKubernetes(Service):
             shown = f'no matches for kind "{said[1]}" in version "{said[0]}"; apply its CustomResourceDefinition first'
             raise ApiFailure(404, shown)
         return kind
-
-
-def _manifests(stimulus: Stimulus) -> list[Object]:
-    """
-    The objects that an `apply` brings.
-    """
-    try:
-        value = json.loads(stimulus.payload or b"[]")
-    except ValueError:
-        return []
-    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
-
-
-def _mark(an_object: Object) -> bytes:
-    """
-    By what a state of an object is told apart: all that whoever applies it says, and nothing that the server adds.
-    """
-    metadata = an_object.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    said = {key: value for key, value in an_object.items() if key not in ("metadata", "status")}
-    named = [metadata.get("namespace") or "default", metadata.get("name"), metadata.get("labels") or {}]
-    return json.dumps([said, named], sort_keys=True).encode()

@@ -22,6 +22,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "local": {
         "amqp": "simulator.services.local.rabbitmq:LocalRabbitMq",
+        "kubernetes": "simulator.services.local.kubernetes:LocalKubernetes",
         "mqtt": "simulator.services.local.mosquitto:LocalMosquitto",
         "nats": "simulator.services.local.nats:LocalNats",
         "s3": "simulator.services.local.s3:LocalS3",

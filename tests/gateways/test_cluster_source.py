@@ -7,8 +7,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
 
 from gateways.chance import Chance
+from gateways.cluster import Watch
 from gateways.cluster_source import ClusterSource
 from gateways.configmap import Data
 from gateways.limits import Retry
@@ -102,6 +106,27 @@ def test_caught_up_means_that_the_gateway_has_taken_it_in() -> None:
                 cluster.config_map("settings", a=str(number))
             await reader.source.caught_up()
             assert reader.seen[-1] == {"a": "49"}
+
+    play(story)
+
+
+def test_it_catches_up_with_a_server_that_does_not_say_how_far_a_watch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = Watch.next
+
+    async def without_bookmarks(watch: Watch) -> tuple[str, Any] | None:
+        while (told := await tell(watch)) is not None and told[0] == "BOOKMARK":
+            pass
+        return told
+
+    monkeypatch.setattr(Watch, "next", without_bookmarks)
+
+    async def story() -> None:
+        async with a_cluster() as cluster, reading(cluster) as reader:
+            await reader.until(1)
+            cluster.config_map("settings", a="1")
+            cluster.config_map("another", a="2")
+            await reader.source.caught_up()
+            assert reader.seen[-1] == {"a": "1"}
 
     play(story)
 

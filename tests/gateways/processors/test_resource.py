@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateways.addresses import Cluster, DirectAddresses
+from gateways.cluster import Watch
 from gateways.errors import ConfigurationError, SourceUnavailable
 from gateways.limits import Limits
 from gateways.processors.resource import ResourceProcessor
@@ -120,6 +121,33 @@ def test_caught_up_means_everything_that_the_server_had_taken() -> None:
                 server.make("after")
                 assert await processor.caught_up()
                 assert len(context.events) == 501
+
+    play(story)
+
+
+def test_it_catches_up_with_a_server_that_does_not_say_how_far_a_watch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = Watch.next
+
+    async def without_bookmarks(watch: Watch) -> tuple[str, Any] | None:
+        while (told := await tell(watch)) is not None and told[0] == "BOOKMARK":
+            pass
+        return told
+
+    monkeypatch.setattr(Watch, "next", without_bookmarks)
+
+    async def story() -> None:
+        async with a_server() as server:
+            server.make("before")
+            context = context_at(Cluster(server.url))
+            async with running(context) as processor:
+                server.make("after")
+                server.delete("before")
+                assert await processor.caught_up()
+                assert len(context.events) == 3
+                namespaces = server.api.kinds.get("", "v1", "namespaces")
+                assert namespaces is not None
+                server.api.create(namespaces, "", {"metadata": {"name": "moves-the-version-on"}}, ASKED)
+                assert await processor.caught_up()
 
     play(story)
 

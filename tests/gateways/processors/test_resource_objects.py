@@ -82,3 +82,16 @@ def test_only_the_latest_state_is_worth_another_attempt() -> None:
 def test_every_part_of_the_filter_must_pass(which: ResourceFilter, passes: bool) -> None:
     whole = {**an_object(tier="front", other="y"), "spec": {"list": [{"on": False}, {"on": True}]}}
     assert matches(which, whole) is passes
+
+
+def test_it_has_all_of_what_it_knows_in_that_state_or_a_newer_one_and_nothing_else() -> None:
+    known = KnownObjects(MATCHING)
+    assert known.has_all_of([])
+    assert known.has_all_of([an_object(1, watch="no")])
+    assert not known.has_all_of([an_object(1, watch="yes")])
+    known.seen(an_object(9, watch="yes"))
+    assert known.has_all_of([an_object(9, watch="yes")])
+    assert known.has_all_of([an_object(8, watch="yes")])
+    assert not known.has_all_of([an_object(10, watch="yes")])
+    assert not known.has_all_of([an_object(10, watch="no")])
+    assert not known.has_all_of([])

@@ -48,6 +48,9 @@ class Contract:
     greeting: bytes = b""
     """What a client says first, where the service does not."""
 
+    program: str = ""
+    """What of the installed binaries it runs; where this machine has none, the test is skipped. Empty: needs none."""
+
     missing: str = "simulator.services.nats_server.find_nats_server"
     """What finds the program that such a process runs; the service cannot be had where that gives None."""
 

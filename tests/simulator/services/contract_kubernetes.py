@@ -10,17 +10,19 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from simulator.scenario_file.step import FaultReply
 from simulator.services.kubernetes import EmbeddedKubernetes
 from simulator.services.kubernetes_shape import SHAPE as KUBERNETES
+from simulator.services.local.kubernetes import LocalKubernetes
 from simulator.services.service import SocketAddress, Stimulus
 from tests.simulator.services.contract import Contract
 
 _RESOURCE_TEXT = "namespace: default\nversion: v1\nkind: ConfigMap\n"
 _WATCH = (
-    b"GET /api/v1/namespaces/default/configmaps?watch=true&sendInitialEvents=true&allowWatchBookmarks=true HTTP/1.1\r\n"
-    b"Host: x\r\n\r\n"
+    b"GET /api/v1/namespaces/default/configmaps?watch=true&sendInitialEvents=true&allowWatchBookmarks=true"
+    b"&resourceVersionMatch=NotOlderThan HTTP/1.1\r\nHost: x\r\n\r\n"
 )
 
 
@@ -36,12 +38,18 @@ async def _kubernetes_listener(endpoint: SocketAddress) -> AsyncIterator[asyncio
     watching = asyncio.get_running_loop().create_future()
 
     async def take() -> None:
+        text = b""
         while size := int(await reader.readuntil(b"\r\n"), 16):
-            event = json.loads((await reader.readexactly(size + 2))[:-2])
-            if event["type"] == "BOOKMARK" and not watching.done():
-                watching.set_result(None)
-            elif event["type"] == "ADDED" and watching.done():
-                received.put_nowait(base64.b64decode(event["object"]["binaryData"]["payload"]))
+            text += (await reader.readexactly(size + 2))[:-2]
+            *lines, text = text.split(b"\n")
+            for line in lines:
+                told(json.loads(line))
+
+    def told(event: dict[str, Any]) -> None:
+        if event["type"] == "BOOKMARK" and not watching.done():
+            watching.set_result(None)
+        elif event["type"] == "ADDED" and watching.done():
+            received.put_nowait(base64.b64decode(event["object"]["binaryData"]["payload"]))
 
     taking = asyncio.create_task(take())
     await watching
@@ -62,6 +70,21 @@ def _config_map(payload: bytes) -> Stimulus:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": data}
     return Stimulus((), json.dumps(manifest).encode(), verb="apply")
 
+
+LOCAL = Contract(
+    name="kubernetes-local",
+    service=LocalKubernetes,
+    shape=KUBERNETES,
+    text=_RESOURCE_TEXT,
+    other_text=_RESOURCE_TEXT.replace("ConfigMap", "Secret"),
+    listen=_kubernetes_listener,
+    stimulus=_config_map,
+    fence=None,
+    setups=({}, {"objects": [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}]}),
+    is_process=False,
+    greeting=_WATCH,
+    program="kubernetes",
+)
 
 CONTRACT = Contract(
     name="kubernetes-embedded",

@@ -23,6 +23,7 @@ CONTRACTS = (
     contract_amqp.LOCAL,
     contract_kafka.CONTRACT,
     contract_kubernetes.CONTRACT,
+    contract_kubernetes.LOCAL,
     contract_mqtt.CONTRACT,
     contract_mqtt.LOCAL,
     *((contract_mqtt5.CONTRACT,) if find_spec("iotcore") else ()),

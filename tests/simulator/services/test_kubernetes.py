@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 import pytest
 
 from simulator.errors import SimulatorError
+from simulator.installing.binaries import find
 from simulator.scenario_file.step import FaultReply
 from simulator.services.kubernetes import EmbeddedKubernetes
+from simulator.services.local.kubernetes import LocalKubernetes
+from simulator.services.service import Service
 
 
 class StillTime:
@@ -34,7 +37,7 @@ def service() -> EmbeddedKubernetes:
     return EmbeddedKubernetes("cluster", {}, peers=("c:443",), relayed=False, time=StillTime(), died=lambda cause: None)
 
 
-async def status_of(kubernetes: EmbeddedKubernetes, path: str) -> int:
+async def status_of(kubernetes: Service, path: str) -> int:
     reader, writer = await asyncio.open_connection(*kubernetes.endpoint)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     answer = await reader.read()
@@ -72,6 +75,26 @@ def test_a_verb_or_an_error_that_the_api_does_not_have_is_told_so(
 ) -> None:
     with pytest.raises(SimulatorError, match=said):
         asyncio.run(service().fault("reply", FaultReply(request=request_name, error=error)))
+
+
+@pytest.mark.parametrize("make", [EmbeddedKubernetes, LocalKubernetes], ids=["embedded", "local"])
+def test_a_list_that_is_streamed_is_a_watch_that_says_of_which_version_it_may_be(make: type[Service]) -> None:
+    if make is LocalKubernetes and find("kubernetes") is None:
+        pytest.skip("kube-apiserver is not on this machine: gatesim env install kubernetes")
+
+    async def story() -> None:
+        kubernetes = make("cluster", {}, peers=("c:443",), relayed=False, time=StillTime(), died=lambda cause: None)
+        path = "/api/v1/namespaces/default/configmaps?sendInitialEvents=true"
+        try:
+            await kubernetes.start()
+            assert await status_of(kubernetes, path) == 422
+            assert await status_of(kubernetes, f"{path}&watch=true") == 422
+            matched = f"{path}&watch=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
+            assert await status_of(kubernetes, matched) == 200
+        finally:
+            await kubernetes.stop()
+
+    asyncio.run(story())
 
 
 def test_a_fault_of_lines_that_there_is_none_of_is_told_so() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -148,6 +148,7 @@ class Listener:
 
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
         query, kind = request.query, target.kind
+        _check_streaming(query)
         matches = selection(kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         form = Form(request, kind, self._now)
         if target.name and query.get("watch") not in _YES:
@@ -370,3 +371,20 @@ def _number(text: str | None) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ApiFailure(400, f"{text!r} is no number")
     return int(text)
+
+
+def _check_streaming(query: Mapping[str, str]) -> None:
+    """
+    A list that is streamed has to be a watch, and to say of which version it may be.
+    """
+    cause = ""
+    if "sendInitialEvents" not in query:
+        return
+    if query.get("watch") not in _YES:
+        cause = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list"
+    elif query.get("resourceVersionMatch") != "NotOlderThan":
+        cause = (
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    if cause:
+        raise ApiFailure(422, f'ListOptions.meta.k8s.io "" is invalid: {cause}')
