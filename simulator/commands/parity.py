@@ -29,6 +29,8 @@ from simulator.suite.suite import Observer, Play, Suite, SuiteOptions
 from simulator.verdict import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOTHING, EXIT_OK, EXIT_USAGE
 
 _DEFAULT = f"{EMBEDDED},local"
+_RETRIES = 2
+"""Of what fails: a machine under load is no difference between providers."""
 _AGAIN = 3
 """Plays on each of two providers that tell chance from a difference between them."""
 
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", metavar="N", help="of ids and jitter; default: each scenario's own")
     group.add_argument("--timeout-scale", metavar="X", help="multiply limits that are in real time by X; default 1")
     group.add_argument("--real-limit", metavar="D", help="skip a scenario whose `advance` takes longer; default 60s")
-    group.add_argument("--retries", metavar="N", help="play what fails up to N times more")
+    group.add_argument("--retries", metavar="N", help=f"play what fails up to N times more; default {_RETRIES}")
     group.add_argument("--json", metavar="FILE", help="write all of it as JSON; `-` is standard output")
     group.add_argument("--markdown", metavar="FILE", help="write all of it as a page; `-` is standard output")
     parser.epilog = (
@@ -135,7 +137,7 @@ def _settings(options: Options) -> SuiteOptions:
         seed=options.get("seed"),
         timeout_scale=options.get("timeout-scale", 1.0),
         real_limit_s=options.get("real-limit", 60.0),
-        retries=options.get("retries", 0),
+        retries=options.get("retries", _RETRIES),
     )
     return SuiteOptions(player=player, workers=options.get("workers", 1), declared=declared_ids(options))
 

@@ -149,7 +149,6 @@ class LocalProcess:
             self._child = None
             await guardian.dismiss()
             raise StartFailed(f"{command[0]} cannot be run: {error.strerror}") from error
-        guardian.watch(child.pid)
         child.begin()
         try:
             async with asyncio.timeout(limit_s):
@@ -301,8 +300,9 @@ class _Child(asyncio.SubprocessProtocol):
 
     def begin(self) -> None:
         """
-        Let it become the program.
+        Let it become the program, which its guardian knows from now on.
         """
+        self._guardian.watch(self.pid)
         told = cast(asyncio.WriteTransport, self.transport.get_pipe_transport(0))
         told.write(b"\n")
         told.close()

@@ -14,6 +14,7 @@ from random import Random
 
 import pytest
 
+from simulator.services.process import _CHILD
 from tests.simulator.keeping.test_keeper import CLIENT, ROOT, until
 
 LIMIT_S = 5.0
@@ -77,3 +78,9 @@ def test_nothing_is_left_of_a_run_and_of_what_is_kept_for_it(seed: int, tmp_path
     with suppress(AssertionError):
         until(lambda: not processes(folder) and not left_in(folder), LIMIT_S)
     assert (processes(folder), left_in(folder)) == ([], [])
+
+
+@pytest.mark.parametrize(("told", "ran"), [(b"\n", True), (b"", False)])
+def test_a_server_becomes_itself_only_once_its_guardian_knows_it(told: bytes, ran: bool, tmp_path: Path) -> None:
+    subprocess.run(["/bin/sh", "-c", _CHILD, "sh", "touch", str(tmp_path / "ran")], input=told, check=False)
+    assert (tmp_path / "ran").exists() is ran

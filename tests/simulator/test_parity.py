@@ -88,6 +88,10 @@ def test_verdicts_that_differ_diverge_with_both_reasons() -> None:
     assert state(compared(failed, failed)) == "agree"
 
 
+def test_what_passes_when_it_is_tried_again_passes() -> None:
+    assert state(compared(report(event(), verdict=Verdict.FLAKY, text="none came"), report(event()))) == "agree"
+
+
 def test_what_was_not_played_is_neither_agreement_nor_divergence() -> None:
     skipped = report(verdict=Verdict.SKIPPED, text="kafka is not here")
     parity = compared(report(), skipped)
