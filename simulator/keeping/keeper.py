@@ -20,7 +20,7 @@ from simulator.keeping.kept_server import KINDS, KeptServer, Unstartable, server
 
 Json = dict[str, Any]
 _LINE_MAX = 1 << 20
-_FIRST_S = 2.0
+_FIRST_S = 1.0
 """For the first one to connect; the one who started us does at once."""
 
 
