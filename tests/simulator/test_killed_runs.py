@@ -43,8 +43,8 @@ def processes(folder: Path) -> list[str]:
 
 def left_in(folder: Path) -> list[str]:
     """
-    Folders and sockets of runs; a keeper's folder with its lock and its log is there for the next one. A folder may stay
-    that was made in the very moment, before there was a guardian: it holds at most what its server was to read.
+    Folders and sockets of runs; a keeper's folder with its lock and its log is there for the next one. A folder stays
+    that was made in the very moment, before its guardian was there: it holds at most what its server was to read.
     """
     return [str(path) for path in folder.iterdir() if path.name != "keeper" and not _is_unguarded(path)] + [
         str(path) for path in folder.glob("keeper/*") if path.name not in ("lock", "log")
