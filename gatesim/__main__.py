@@ -30,7 +30,8 @@ COMMANDS = {
     "new": Command("simulator.commands.new", "write a first scenario file"),
     "schema": Command("simulator.commands.schema", "export the JSON Schema of scenario files or of reports"),
     "doctor": Command("simulator.commands.doctor", "what works here, and what does not and why"),
-    "env": Command("simulator.commands.env", "install real services on this machine"),
+    "env": Command("simulator.commands.env", "real services: install them, and keep them running between runs"),
+    "parity": Command("simulator.commands.parity", "play scenarios on several providers and compare what comes out"),
     "gateway": Command("gateways.cli", "run the reference gateway by itself"),
 }
 

@@ -81,9 +81,14 @@ def paths_of(options: Options) -> tuple[str, ...]:
     return tuple(options.get("paths", (usual,)))
 
 
-def choose(options: Options, declared: tuple[str, ...], record: RunRecord) -> Found:
+def choose(
+    options: Options, declared: tuple[str, ...], record: RunRecord, *, providers: frozenset[str] | None = None
+) -> Found:
     """
     The scenarios that the options choose.
+
+    Args:
+        providers: Whose scenarios; None for those that the options name.
 
     Raises:
         SimulatorError: Something that is named is not there, or an expression cannot be read.
@@ -97,7 +102,7 @@ def choose(options: Options, declared: tuple[str, ...], record: RunRecord) -> Fo
         tags=options.get("tags", ""),
         shard=options.get("shard"),
         last_failed=options.get("last-failed", False),
-        providers=Providers(options.get("provider", ())).names,
+        providers=providers or Providers(options.get("provider", ())).names,
     )
     return discover(wanted, load=lambda path: load_file(path, declared=declared), record=record)
 

@@ -128,6 +128,7 @@ def as_json(findings: list[Finding], local: Sequence[Finding] = ()) -> str:
         "findings": [finding._asdict() for finding in findings],
         "local": [finding._asdict() for finding in local],
         "providers": _providers(findings, local),
+        "services": _services(),
     }
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
@@ -141,6 +142,11 @@ def as_text(findings: list[Finding], local: Sequence[Finding] = ()) -> str:
         lines += ["", "Real services on this machine", *_lines(local)]
     lines += ["", "Where services come from"]
     lines += [f"  {name:<10} {text}" for name, text in _providers(findings, local).items()]
+    lines += ["", "Which service comes from where"]
+    lines += [
+        f"  {name:<10} {'; '.join(f'{provider}: {text}' for provider, text in each.items())}"
+        for name, each in _services().items()
+    ]
     verdict = "The embedded environment works." if works(findings) else "The embedded environment does not work here."
     return "\n".join([*lines, "", verdict]) + "\n"
 
@@ -161,6 +167,18 @@ def _providers(findings: list[Finding], local: Sequence[Finding]) -> dict[str, s
         "local": here or "nothing is here; `gatesim env install` puts it here",
         **dict.fromkeys(("container", "external"), NOT_YET),
     }
+
+
+def _services() -> dict[str, dict[str, str]]:
+    """
+    By type and provider: `works`, what serves it, or why nothing does and how to get it.
+    """
+    from simulator.presence import presences  # noqa: PLC0415 - what works without it is told first
+
+    found: dict[str, dict[str, str]] = {}
+    for each in presences():
+        found.setdefault(each.type, {})[each.provider] = f"{each.text}: {each.how}" if each.how else each.text
+    return found
 
 
 def _version(distribution: str) -> str:
@@ -293,7 +311,9 @@ def _leftovers() -> Iterator[Finding]:
     """
     Folders and processes of runs that were killed before they could clean up.
     """
-    folders = [path for path in sorted(Path(tempfile.gettempdir()).glob(_FOLDERS)) if path.is_dir()]
+    found = [path for path in sorted(Path(tempfile.gettempdir()).glob(_FOLDERS)) if path.is_dir()]
+    folders = [path for path in found if not path.match(_KEEPERS)]
+    yield from _keepers([path for path in found if path.match(_KEEPERS)])
     working = _working_folders()
     if working is None:
         if folders:
@@ -313,8 +333,33 @@ def _leftovers() -> Iterator[Finding]:
         yield Finding("leftovers", "ok", "none of killed runs")
 
 
+def _keepers(folders: Sequence[Path]) -> Iterator[Finding]:
+    """
+    Processes that keep servers, which are no leftovers; and sockets of those that were killed, where nobody listens.
+    The folder of one that ended in order holds its log and no socket.
+    """
+    for folder in folders:
+        path = folder / "socket"
+        if not path.exists():
+            continue
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
+            asked.settimeout(_LIMIT_S)
+            try:
+                asked.connect(str(path))
+            except ConnectionRefusedError:
+                yield Finding(
+                    "leftovers", "note", f"the socket of a keeper that was killed: {folder}", f"rm -r {folder}"
+                )
+            except OSError as error:
+                yield Finding("keeper", "note", f"{path} cannot be reached: {error.strerror or error}")
+            else:
+                text = f"a process keeps servers for runs, in {folder}"
+                yield Finding("keeper", "ok", text, "`gatesim env status` shows them, `gatesim env down` ends them")
+
+
 _FOLDERS = "gatesim-*-*"
 """What services that are processes of their own are given to work in."""
+_KEEPERS = "gatesim-keeper-*"
 _DELETED = " (deleted)"
 """What Linux writes behind a folder that is no more."""
 _SHOWN_MAX = 5

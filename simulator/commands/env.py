@@ -1,5 +1,5 @@
 """
-`gatesim env install`: real services onto this machine, into a folder of the user's; without root.
+`gatesim env`: real services onto this machine, into a folder of the user's and without root; and kept running there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from simulator.commands import env_servers
 from simulator.commands.installing_progress import InstallingProgress
 from simulator.installing.binaries import WrongPlace, find
 from simulator.installing.cache import Stamp, cache_folder, folder_of, stamp_of
@@ -28,15 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     installing.add_argument("services", nargs="*", metavar="SERVICE", help=f"{', '.join(RECIPES)}; all where left out")
     installing.add_argument("--list", action="store_true", help="show what there is, and install nothing")
     installing.add_argument("--json", action="store_true", help="print what came of it as JSON")
+    env_servers.add_arguments(commands)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """
-    Serve `gatesim env install`.
+    Serve `gatesim env`.
 
     Returns:
-        The exit code: 10 where a service that was asked for is not there afterwards, 4 where one is unknown.
+        The exit code: 10 where a service that was asked for is not there afterwards, 4 where one is unknown; see
+        env_servers.py for what it means to those.
     """
+    if arguments.env_command in env_servers.NAMES:
+        return env_servers.main(arguments)
     unknown = [name for name in arguments.services if name not in RECIPES]
     if unknown:
         from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from simulator.commands.cli import add_selection, choose, complain, declared_ids, options_of
+from simulator.commands.keep_env import KeepingServers
 from simulator.commands.options import Options
 from simulator.errors import SimulatorError
 from simulator.providers import Providers
@@ -60,7 +61,7 @@ def _add_playing(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="SPEC", help="the gateway that is judged; reference")
     add("--timeout-scale", metavar="X", help="multiply limits that are in real time by X; default 1")
     add("--real-limit", metavar="D", help="skip a scenario whose `advance` takes longer in real time; default 60s")
-    add("--keep-env", metavar="WHEN", help="what becomes of services afterwards; never")
+    add("--keep-env", metavar="WHEN", help="always, on-failure or never: kept servers stay afterwards; never")
 
 
 def _add_stopping(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +101,7 @@ def main(arguments: argparse.Namespace) -> int:
         targets = [parse_report(text) for text in options.get("report", ())]
         record = RunRecord.read()
         found = choose(options, declared, record)
+        keeping = KeepingServers(options.get("keep-env", "never"), suite_options.player.providers)
         observers = _observers(options, targets)
     except SimulatorError as error:
         complain("run", error)
@@ -108,7 +110,8 @@ def main(arguments: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS_MAX)
     try:
-        return suite.run().exit_code
+        keeping.begin()
+        return keeping.decide(suite.run().exit_code)
     except OutputError as error:
         complain("run", error)
         return EXIT_USAGE
@@ -123,7 +126,7 @@ def suite_options_of(options: Options, declared: tuple[str, ...] = ()) -> SuiteO
     Raises:
         OptionError: One of them says something that cannot be.
     """
-    for name in ("service", "allow-writes", "keep-env"):
+    for name in ("service", "allow-writes"):
         options.get(name)
     player = PlayerOptions(
         seed=options.get("seed"),

@@ -20,6 +20,8 @@ from simulator.keeping.kept_server import KINDS, KeptServer, Unstartable, server
 
 Json = dict[str, Any]
 _LINE_MAX = 1 << 20
+_FIRST_S = 1.0
+"""For the first one to connect; the one who started us does at once."""
 
 
 class Keeper:
@@ -43,7 +45,10 @@ class Keeper:
         """
         server = await asyncio.start_unix_server(self._connected, str(path), limit=_LINE_MAX)
         ready()
+        # Whoever started us may have been killed before it connected.
+        unused = asyncio.get_running_loop().call_later(_FIRST_S, self._left)  # real time: nobody's scenario
         await self._over.wait()
+        unused.cancel()
         os.unlink(path)
         server.close()
         for task in tuple(self._connections):
@@ -67,8 +72,14 @@ class Keeper:
             await connection.close()
             self._connections.discard(task)
             writer.close()
-            if not self._connections and not self._stays:
-                self._over.set()
+            self._left()
+
+    def _left(self) -> None:
+        """
+        End where nobody is connected and nobody asked for servers to stay.
+        """
+        if not self._connections and not self._stays:
+            self._over.set()
 
     def kept(self, kind: str, options: Mapping[str, Any]) -> _Kept:
         """
@@ -260,8 +271,8 @@ def keep(keeper: Callable[[], Keeper]) -> None:
     os.chdir(path.parent)
 
     def ready() -> None:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        with suppress(BrokenPipeError):  # whoever waited was killed
+            os.write(1, b"ready\n")
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.close(nowhere)

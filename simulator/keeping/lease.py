@@ -174,6 +174,9 @@ def _anchor(path: Path) -> None:
         raise SimulatorError(f"{path.parent} belongs to somebody else: remove it")
     with (path.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        anchor = _anchors.get(path)
+        if anchor is not None and not _is_closed(anchor):
+            return  # another thread was faster
         for _ in range(_TRIES):
             found = _connect(path)
             if found is None:

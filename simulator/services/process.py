@@ -8,6 +8,7 @@ guardian kills the child with everything it started and removes its folder.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import shutil
@@ -30,6 +31,8 @@ read -r pid || { rm -rf -- "$1"; exit; }
 [ "$pid" = none ] || read -r done || { kill -9 "-$pid"; rm -rf -- "$1"; }
 """
 """The first line is the child's pid, which is also its process group's; a second one says that all is well."""
+_CHILD = 'read -r guarded && exec "$@" </dev/null'
+"""Becomes the program once its guardian knows it, and nothing should we be killed before."""
 
 
 class Exit(NamedTuple):
@@ -128,14 +131,15 @@ class LocalProcess:
         """
         if self._child is not None and self._child.exit is None:
             raise RuntimeError(f"{self.name} runs already")
+        _check_program(command[0], environ)
         guardian = await self._guard()
         child = self._child = _Child(seen, guardian, self._ended)
         try:
             await asyncio.get_running_loop().subprocess_exec(
                 lambda: child,
-                *command,
+                *("/bin/sh", "-c", _CHILD, "sh", *command),
                 cwd=self.folder,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env=environ,
@@ -145,7 +149,7 @@ class LocalProcess:
             self._child = None
             await guardian.dismiss()
             raise StartFailed(f"{command[0]} cannot be run: {error.strerror}") from error
-        guardian.watch(child.pid)
+        child.begin()
         try:
             async with asyncio.timeout(limit_s):
                 found = await child.ready
@@ -251,6 +255,16 @@ class LocalProcess:
             self._died(end)
 
 
+def _check_program(program: str, environ: Mapping[str, str] | None) -> None:
+    """
+    Raises:
+        StartFailed: There is none of that name that may be executed.
+    """
+    if shutil.which(program, path=None if environ is None else environ.get("PATH")) is None:
+        number = errno.EACCES if Path(program).exists() else errno.ENOENT
+        raise StartFailed(f"{program} cannot be run: {os.strerror(number)}")
+
+
 class _Child(asyncio.SubprocessProtocol):
     """
     The child's log and end.
@@ -283,6 +297,15 @@ class _Child(asyncio.SubprocessProtocol):
         """
         await self._over.wait()
         await self._guardian.gone.wait()
+
+    def begin(self) -> None:
+        """
+        Let it become the program, which its guardian knows from now on.
+        """
+        self._guardian.watch(self.pid)
+        told = cast(asyncio.WriteTransport, self.transport.get_pipe_transport(0))
+        told.write(b"\n")
+        told.close()
 
     def kill_group(self) -> None:
         # An empty group is what was asked for; macOS refuses to signal one that holds only the dead.

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -16,6 +17,9 @@ from simulator.reports.report import scenario_json
 from simulator.scenario_file.loader import load_file
 from simulator.scenario_file.scenario import Scenario
 from simulator.suite.player import Player, PlayerOptions
+
+_ORPHAN_S = 2.0
+"""For what is being played to be cleaned up when the pool is gone; whoever killed it waits for no longer."""
 
 
 def main() -> None:
@@ -42,10 +46,14 @@ def _read(stream: IO[bytes], orders: SimpleQueue[dict[str, Any] | None], worker:
     """
     Read orders while a scenario is played, so that the end of the input is noticed at once.
     """
+    pool = os.getppid()
     for line in stream:
         orders.put(json.loads(line))
     worker.stop()
     orders.put(None)
+    time.sleep(_ORPHAN_S)  # real time: for an orderly end
+    if os.getppid() != pool:
+        os._exit(1)  # the pool was killed; guardians end what this process started
 
 
 class _Worker:

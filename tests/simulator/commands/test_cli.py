@@ -93,7 +93,7 @@ def test_the_exit_code_says_what_a_run_showed(
         (["--provider", "container"], "gatesim run: --provider: provider `container` is not supported yet"),
         (["--target", "cluster"], "gatesim run: --target: target `cluster` is not supported yet"),
         (["--service", "nats=nats://x"], "gatesim run: --service: external services are not supported yet"),
-        (["--keep-env", "always"], "gatesim run: --keep-env: `always` is not supported yet"),
+        (["--keep-env", "maybe"], "gatesim run: --keep-env: must be on-failure, always or never, not `maybe`"),
         (["--requirement-file", "x.yaml"], "gatesim run: x.yaml:1:1: the file cannot be read"),
     ],
 )

@@ -223,3 +223,27 @@ def test_an_absent_local_service_does_not_mean_that_the_embedded_environment_is_
     text = as_text([OK], [Finding("minio", "absent", "is not on this machine", "gatesim env install minio")])
     assert text.endswith("The embedded environment works.\n")
     assert "absent   minio  is not on this machine" in text
+
+
+@pytest.mark.usefixtures("_without_plays")
+def test_a_keeper_that_runs_is_told_and_the_socket_of_a_killed_one_is_a_leftover(temporary: Path) -> None:
+    folder = temporary / "gatesim-keeper-0-abc"
+    folder.mkdir()
+    (folder / "log").touch()
+    assert [finding.text for finding in found("leftovers")] == ["none of killed runs"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as keeper:
+        keeper.bind(str(folder / "socket"))
+        keeper.listen()
+        assert [finding.state for finding in found("keeper")] == ["ok"]
+        assert [finding.text for finding in found("leftovers")] == ["none of killed runs"]
+    assert not found("keeper")
+    stale = found("leftovers")[0]
+    assert (stale.state, stale.how) == ("note", f"rm -r {folder}")
+
+
+def test_each_service_says_where_it_may_come_from(nothing_local: Path) -> None:
+    services = json.loads(as_json([OK]))["services"]
+    assert services["kafka"]["embedded"] == "works"
+    assert services["nats"]["local"] == "nats is not here: gatesim env install nats"
+    a_program(nothing_local / "nats-server", "exit 0")
+    assert "nats       embedded: works; local: nats" in as_text([OK])

@@ -42,6 +42,7 @@ def test_a_flag_counts_before_a_variable_before_the_file_before_the_default() ->
         ("provider", "nats=embedded,local", ("nats=embedded", "local")),
         ("target", "reference", "reference"),
         ("keep-env", "never", "never"),
+        ("keep-env", "on-failure", "on-failure"),
         ("report", "json=a,junit=b", ("json=a", "junit=b")),
         ("allow-writes", "false", False),
     ],
@@ -82,7 +83,6 @@ def test_workers_auto_is_as_many_as_there_are_processors() -> None:
         ("target", "grpc:localhost:9", "--target: target `grpc:localhost:9` is not supported yet; there is reference"),
         ("target", "my.target.yaml", "--target: target `my.target.yaml` is not supported yet"),
         ("target", "refrence", "--target: `refrence` is no target; there is reference"),
-        ("keep-env", "always", "--keep-env: `always` is not supported yet: embedded services belong to one scenario"),
         ("keep-env", "maybe", "--keep-env: must be on-failure, always or never, not `maybe`"),
     ],
 )
