@@ -54,8 +54,6 @@ class Contract:
     missing: str = "simulator.services.nats_server.find_nats_server"
     """What finds the program that such a process runs; the service cannot be had where that gives None."""
 
-    program: str = ""
-    """What of the installed binaries it runs; where this machine has none, the test is skipped. Empty: needs none."""
     reply: FaultReply | None = None
     """A value of the fault `reply`, where the service has that."""
 
