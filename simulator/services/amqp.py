@@ -7,19 +7,17 @@ durable and drops the rest, whether the server is stopped or killed.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from pamqp.commands import Basic
 
 from simulator.errors import SimulatorError
 from simulator.services.amqp_listening import AmqpListening
-from simulator.services.amqp_service import DEFAULT_VHOST, LOOPBACK, AmqpService, Properties
+from simulator.services.amqp_service import DEFAULT_VHOST, AmqpService, Properties
 from simulator.services.certificate import certified
 from simulator.services.embedded.amqp import AmqpServer, Binding, Broker, Exchange, Failure, Kept, Message
-from simulator.services.service import Published, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, Stimulus
 from simulator.version import VERSION
 
 _EVERYBODY = {"guest": "guest"}
@@ -31,30 +29,14 @@ class EmbeddedAmqp(AmqpService):
     One AMQP server of its own.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._server = AmqpServer(
             VERSION,
             users=self._setup.users or _EVERYBODY,
             vhosts=dict.fromkeys((DEFAULT_VHOST, *self._setup.vhosts)),
-            later=time.later,
+            later=self.time.later,
         )
-        self._port = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def version(self) -> str:
@@ -73,8 +55,7 @@ class EmbeddedAmqp(AmqpService):
         if self._relay is not None:
             await self._relay.start()
         if self._setup.tls:
-            self._folder = tempfile.TemporaryDirectory(prefix="gatesim-amqp-")
-            self._certificate = await certified(self, Path(self._folder.name))
+            self._certificate = await certified(self)
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -85,8 +66,6 @@ class EmbeddedAmqp(AmqpService):
             await self._relay.stop()
         if self._certificate is not None:
             self._certificate.forget()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     async def restart(self, how: str) -> None:
         """See Service."""
@@ -122,9 +101,7 @@ class EmbeddedAmqp(AmqpService):
             case "redeliver":
                 self._server.time_out_channels()
                 return
-        assert self._relay is not None, "a service that is faulted has a relay"
-        if not await self._relay.take_fault(kind, value):
-            raise SimulatorError(f"service {self.name}: amqp knows no fault {kind!r}")
+        await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
@@ -160,8 +137,7 @@ class EmbeddedAmqp(AmqpService):
         self._prepare(self.broker)
         # Behind a relay the port may change; without one it is what gateways know.
         self._port = await self._server.start(0 if self._relay is not None else self._port, encryption=encryption)
-        if self._relay is not None:
-            await self._relay.lead_to((LOOPBACK, self._port))
+        await self._lead_to_server()
 
     async def _end_server(self, end: Callable[[], None]) -> None:
         """

@@ -6,20 +6,18 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Unpack
 
-from simulator.relay import Relay
 from simulator.services.amqp_listening import AmqpListening
 from simulator.services.amqp_shape import AmqpPublish, AmqpSetup
 from simulator.services.certificate import Certificate
-from simulator.services.service import Service, ServiceTime, Stimulus
+from simulator.services.service import Around, RelayedService, Stimulus
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_VHOST = "/"
 
 
-class AmqpService(Service):
+class AmqpService(RelayedService):
     """
     One AMQP server.
 
@@ -29,19 +27,9 @@ class AmqpService(Service):
 
     type = "amqp"
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = AmqpSetup.model_validate(self.own_setup)
-        self._relay = Relay(self.peers, time) if relayed else None
         self._certificate: Certificate | None = None
 
     def covers(self, text: str, stimulus: Stimulus) -> bool:

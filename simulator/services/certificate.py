@@ -14,6 +14,7 @@ import shutil
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from simulator.errors import ServiceUnavailable
 from simulator.services.service import Service
@@ -61,6 +62,8 @@ class Certificate:
         self._authorities = folder / "authorities.pem"
         self._before: str | None = None
         self._trusted = False
+        self.own_folder: TemporaryDirectory[str] | None = None
+        """Goes with it, where nobody else has that folder."""
 
     async def make(self) -> None:
         """
@@ -105,6 +108,8 @@ class Certificate:
         """
         Put back what was trusted before. Calling again does nothing.
         """
+        if self.own_folder is not None:
+            self.own_folder.cleanup()
         if not self._trusted:
             return
         self._trusted = False
@@ -114,16 +119,21 @@ class Certificate:
             os.environ.pop(_AUTHORITIES, None)
 
 
-async def certified(service: Service, folder: Path, more_hosts: Sequence[str] = ()) -> Certificate:
+async def certified(service: Service, folder: Path | None = None, *, more_hosts: Sequence[str] = ()) -> Certificate:
     """
-    A certificate in *folder* for every host by which texts mean *service*, and *more_hosts* that it tells its clients
-    of; it counts as trusted from now on.
+    A certificate for every host by which texts mean *service*, and *more_hosts* that it tells its clients of; it counts
+    as trusted from now on.
+
+    Args:
+        folder: Where its files are put; one of its own, which goes when it is forgotten, where there is none.
 
     Raises:
         ServiceUnavailable: None can be made here.
     """
     hosts = [peer.rpartition(":")[0] for peer in service.peers] or ["localhost"]
-    certificate = Certificate(folder, (*hosts, *more_hosts))
+    own = TemporaryDirectory(prefix=f"gatesim-{service.type}-") if folder is None else None
+    certificate = Certificate(Path(own.name) if own is not None else folder or Path(), (*hosts, *more_hosts))
+    certificate.own_folder = own
     try:
         await certificate.make()
     except CertificateUnavailable as error:

@@ -11,17 +11,17 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import simulator
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.relay import Relay
 from simulator.services.child_line import ChildLine, LineLost
 from simulator.services.process import Exit, LocalProcess, StartFailed
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, Service, SocketAddress, Stimulus
 
 _LOOPBACK = "127.0.0.1"
 _START_LIMIT_S, _STOP_LIMIT_S = 20.0, 5.0
@@ -48,21 +48,12 @@ class ChildService(Service):
     local: ClassVar[type[Service]]
     """What runs in the child."""
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
-        self._twin = self.local(name, self.own_setup, peers=peers, relayed=False, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
+        self._twin = self.local(name, self.own_setup, peers=self.peers, relayed=False, time=self.time, died=self.died)
         """Never started; answers what follows from the set-up alone."""
         self._process = LocalProcess(self.type, died=self._ended)
-        self._relays = [Relay((), time) for _ in self._twin.advertised or (None,)]
+        self._relays = [Relay((), self.time) for _ in self._twin.advertised or (None,)]
         self._line: ChildLine | None = None
         self._durable: Any = None
 

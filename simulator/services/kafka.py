@@ -5,11 +5,9 @@ Kafka: a cluster of our own in this process, one for each scenario, each broker 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Unpack, runtime_checkable
 
 from simulator.errors import SimulatorError
 from simulator.relay import Relay
@@ -24,11 +22,11 @@ from simulator.services.embedded.kafka.protocol import REQUESTS
 from simulator.services.kafka_shape import KafkaSetup
 from simulator.services.kafka_texts import Reading, key_of
 from simulator.services.service import (
+    Around,
     BrokerMessage,
     Dispatching,
     Published,
     Service,
-    ServiceTime,
     SocketAddress,
     Stimulus,
 )
@@ -64,24 +62,15 @@ class EmbeddedKafka(Service):
 
     type = "kafka"
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = KafkaSetup.model_validate(self.own_setup)
         self._nodes = range(1, self._setup.brokers + 1)
         self._cluster = Cluster(
             auto_create=self._setup.auto_create,
             users=self._setup.users,
             mechanisms=self._setup.mechanisms,
-            later=time.later,
+            later=self.time.later,
         )
         self._cluster.lead_with(self._nodes)
         for topic, shape in self._setup.topics.items():
@@ -89,7 +78,6 @@ class EmbeddedKafka(Service):
         self._listeners = {node: Listener(self._cluster, node, self._stall) for node in self._nodes}
         self._relays: dict[int, Relay] = {}
         self._certificate: Certificate | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._running = False
 
     @property
@@ -117,8 +105,7 @@ class EmbeddedKafka(Service):
                 own = (f"{_LOOPBACK}:{relay.port}",)
                 relay.peers = (*self.peers, *own) if node == self._nodes[0] else own
         if self._setup.tls:
-            self._folder = tempfile.TemporaryDirectory(prefix="gatesim-kafka-")
-            self._certificate = await certified(self, Path(self._folder.name), (_LOOPBACK,))
+            self._certificate = await certified(self, more_hosts=(_LOOPBACK,))
         if not self.setup.get("stopped"):
             await self._start_brokers()
 
@@ -129,8 +116,6 @@ class EmbeddedKafka(Service):
             await relay.stop()
         if self._certificate is not None:
             self._certificate.forget()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     async def restart(self, how: str) -> None:
         """See Service."""

@@ -4,57 +4,38 @@ Kubernetes: an API server of our own in this process, one for each scenario, beh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from simulator.errors import SimulatorError
-from simulator.relay import Relay
 from simulator.scenario_file.step import FaultReply
 from simulator.services.embedded.kubernetes.api import APPLY_PATCH, Api, Asked, Kept
 from simulator.services.embedded.kubernetes.discovery import VERSION
 from simulator.services.embedded.kubernetes.failures import REASONS, ApiFailure, failure_named
 from simulator.services.embedded.kubernetes.kinds import NAMESPACES, Kind, Object
 from simulator.services.embedded.kubernetes.listener import VERBS, Listener
+from simulator.services.kubernetes_service import KubernetesService
 from simulator.services.kubernetes_shape import KubernetesSetup
-from simulator.services.kubernetes_texts import covers, manifests_of, mark_in, mark_of
+from simulator.services.kubernetes_texts import manifests_of
 from simulator.services.kubernetes_watched import Watched
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, Stimulus
 
-_LOOPBACK = "127.0.0.1"
 _ASKED = Asked(manager="gatesim", force=True)
 
 
-class EmbeddedKubernetes(Service):
+class EmbeddedKubernetes(KubernetesService):
     """
     One API server. What it stores outlives its stop and its kill, as etcd outlives those of a real one.
     """
 
-    type = "kubernetes"
-
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = KubernetesSetup.model_validate(self.own_setup)
-        self._relay = Relay(self.peers, time) if relayed else None
-        self._api = Api(time.now)
+        self._api = Api(self.time.now)
         self._refused: dict[str, tuple[str | int, int | None]] = {}
         """Verbs that are answered with an error: which, and how often; None for always."""
         self._listener: Listener | None = None
-        self._port = 0
         self._restored = False
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return _LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def version(self) -> str:
@@ -109,9 +90,7 @@ class EmbeddedKubernetes(Service):
             case "reply":
                 self._refuse(value)
             case _:
-                assert self._relay is not None, "a service that is faulted has a relay"
-                if not await self._relay.take_fault(kind, value):
-                    raise SimulatorError(f"service {self.name}: kubernetes knows no fault {kind!r}")
+                await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
@@ -128,18 +107,6 @@ class EmbeddedKubernetes(Service):
         """See Service."""
         self._api.take_up(durable)
         self._restored = True
-
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        return covers(text, stimulus)
-
-    def mark_of(self, stimulus: Stimulus) -> bytes:
-        """See Service."""
-        return mark_of(stimulus)
-
-    def mark_in(self, payload: bytes) -> bytes:
-        """See Service."""
-        return mark_in(payload)
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""
@@ -176,8 +143,7 @@ class EmbeddedKubernetes(Service):
         self._listener = Listener(self._api, self.time.now, hook=self._refusal_of)
         await self._listener.start(self._port)
         self._port = self._listener.port
-        if self._relay is not None:
-            await self._relay.lead_to((_LOOPBACK, self._port))
+        await self._lead_to_server()
 
     async def _leave(self) -> None:
         """

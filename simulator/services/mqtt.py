@@ -7,14 +7,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
 from simulator.services.mqtt_shape import MqttSetup
 from simulator.services.mqtt_topics import Listening, concrete, matches, subject_of
-from simulator.services.nats_server import LOOPBACK, SEEN, NatsServer
-from simulator.services.service import Published, ServiceClass, ServiceTime, Stimulus
+from simulator.services.nats_server import SEEN, NatsServer
+from simulator.services.service import LOOPBACK, Around, Published, ServiceClass, Stimulus
 
 _STREAM = "$MQTT_msgs"
 """Where the server keeps messages of quality 1 and 2 until they are acknowledged."""
@@ -41,17 +41,8 @@ class EmbeddedMqtt(NatsServer):
 
         return EmbeddedMqtt5
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = MqttSetup.model_validate(self.own_setup)
         self._publisher: MqttPublisher | None = None
         self._keeps = False

@@ -8,18 +8,17 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from simulator.errors import ServiceUnavailable
 from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
 from simulator.services.mqtt_topics import Listening
-from simulator.services.nats_server import LOOPBACK
 from simulator.services.process import StartFailed
-from simulator.services.service import ServiceTime, SocketAddress
+from simulator.services.service import LOOPBACK, Around, SocketAddress
 
 _BROKER = Path(__file__).with_name("mqtt_5_broker.py")
 _SEEN = {
@@ -40,17 +39,8 @@ class EmbeddedMqtt5(MqttBroker):
     Sessions and retained messages are in its memory: a restart forgets them.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._console: SocketAddress | None = None
 
     @property
@@ -121,8 +111,7 @@ class EmbeddedMqtt5(MqttBroker):
         self._port, self._version = int(found["port"]), found["version"]
         self._console = LOOPBACK, int(found["console"])
         self._publisher = MqttPublisher(self._access(), version=5)
-        if self._relay is not None:
-            await self._relay.lead_to((LOOPBACK, self._port))
+        await self._lead_to_server()
 
     def _forget(self) -> None:
         super()._forget()

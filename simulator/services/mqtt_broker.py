@@ -8,23 +8,21 @@ from __future__ import annotations
 import json
 import secrets
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
-from simulator.errors import SimulatorError
-from simulator.relay import Relay
 from simulator.services.certificate import Certificate, certified
 from simulator.services.mqtt_publisher import MqttPublisher
 from simulator.services.mqtt_shape import MqttSetup
 from simulator.services.mqtt_topics import Listening, concrete, matches
-from simulator.services.nats_server import LOOPBACK, Access
+from simulator.services.nats_server import Access
 from simulator.services.process import Exit, LocalProcess
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import LOOPBACK, Around, Published, RelayedService, Stimulus
 
 _STOP_LIMIT_S = 5.0
 
 
-class MqttBroker(Service):
+class MqttBroker(RelayedService):
     """
     One broker of its own.
 
@@ -34,30 +32,14 @@ class MqttBroker(Service):
 
     type = "mqtt"
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = MqttSetup.model_validate(self.own_setup)
         self._process = LocalProcess(self.type, died=self._ended)
-        self._relay = Relay(self.peers, time) if relayed else None
         self._own_user = (f"gatesim-{secrets.token_hex(4)}", secrets.token_hex(16)) if self._setup.users else ("", "")
-        self._port = 0
         self._version = ""
         self._publisher: MqttPublisher | None = None
         self._certificate: Certificate | None = None
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def pid(self) -> int | None:
@@ -100,9 +82,7 @@ class MqttBroker(Service):
         if kind == "kill":
             await self._end_broker(kill=True)
             return
-        assert self._relay is not None, "a service that is faulted has a relay"
-        if not await self._relay.take_fault(kind, value):
-            raise SimulatorError(f"service {self.name}: mqtt knows no fault {kind!r}")
+        await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""

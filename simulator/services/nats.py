@@ -7,15 +7,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 from simulator.errors import SimulatorError
 from simulator.services.nats_publisher import CLIENT_NAME, NatsPublisher, NatsRefused
-from simulator.services.nats_server import LOOPBACK, NatsServer
+from simulator.services.nats_server import NatsServer
 from simulator.services.nats_shape import NatsSetup, NatsStream
 from simulator.services.nats_subjects import Listening, concrete, matches, possible
 from simulator.services.nats_watcher import NatsWatcher
-from simulator.services.service import BrokerMessage, Dispatching, Published, ServiceTime, Stimulus
+from simulator.services.service import LOOPBACK, Around, BrokerMessage, Dispatching, Published, Stimulus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,8 @@ class EmbeddedNats(NatsServer):
 
     type = "nats"
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = NatsSetup.model_validate(self.own_setup)
         self._publisher: NatsPublisher | None = None
         self._hearing: list[_Hearing] = []

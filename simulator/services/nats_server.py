@@ -12,18 +12,16 @@ import shutil
 import sys
 import sysconfig
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Unpack
 
-from simulator.errors import ServiceUnavailable, SimulatorError
-from simulator.relay import Relay
+from simulator.errors import ServiceUnavailable
 from simulator.services.certificate import Certificate, certified
 from simulator.services.nats_monitor import NatsMonitor
 from simulator.services.process import Exit, LocalProcess, StartFailed
-from simulator.services.service import Service, ServiceTime, SocketAddress
+from simulator.services.service import LOOPBACK, Around, RelayedService
 
-LOOPBACK = "127.0.0.1"
 FAULTS = frozenset({"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill"})
 """The faults that such a service can take."""
 SEEN = {
@@ -55,7 +53,7 @@ class Access(NamedTuple):
     """A host name in that certificate."""
 
 
-class NatsServer(Service):
+class NatsServer(RelayedService):
     """
     One nats-server of its own.
 
@@ -69,29 +67,13 @@ class NatsServer(Service):
     port_seen: ClassVar[str] = "client"
     """Which of *seen* tells the port that gateways connect to."""
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._process = LocalProcess(self.type, died=self._ended)
-        self._relay = Relay(self.peers, time) if relayed else None
-        self._port = 0
         self._version = ""
         self._monitor: NatsMonitor | None = None
         self._certificate: Certificate | None = None
         self._own_user = (f"gatesim-{secrets.token_hex(4)}", secrets.token_hex(16)) if self._users else ("", "")
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return LOOPBACK, self._relay.port if self._relay is not None else self._port
 
     @property
     def version(self) -> str:
@@ -136,9 +118,7 @@ class NatsServer(Service):
         if kind == "kill":
             await self._kill_server()
             return
-        assert self._relay is not None, "a service that is faulted has a relay"
-        if not await self._relay.take_fault(kind, value):
-            raise SimulatorError(f"service {self.name}: {self.type} knows no fault {kind!r}")
+        await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
@@ -204,8 +184,7 @@ class NatsServer(Service):
         self._port, self._version = int(found[self.port_seen]), found["version"]
         self._monitor = NatsMonitor((LOOPBACK, int(found["monitor"])))
         await self._serves()
-        if self._relay is not None:
-            await self._relay.lead_to((LOOPBACK, self._port))
+        await self._lead_to_server()
 
     async def _stop_server(self) -> None:
         await self._leave()

@@ -5,13 +5,10 @@ S3 with MinIO's bucket notifications: our own server in this process, behind a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from simulator.errors import SimulatorError
-from simulator.relay import Relay
 from simulator.services.certificate import Certificate, certified
 from simulator.services.embedded.s3.errors import S3Error
 from simulator.services.embedded.s3.operations import NAMES
@@ -19,13 +16,12 @@ from simulator.services.embedded.s3.server import S3Server
 from simulator.services.embedded.s3.store import Actor, Kept, etag_of, object_of
 from simulator.services.s3_listening import PUT, REMOVED, example_of, listening_of, mark, mark_in
 from simulator.services.s3_shape import S3Setup
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import LOOPBACK, Around, Published, RelayedService, Service, Stimulus
 from simulator.version import VERSION
 
-_LOOPBACK = "127.0.0.1"
 _LOOK_S, _LOOKS_MAX = 0.001, 50
 """How often it is asked whether notifications have arrived, and how often in vain."""
-_OURSELVES = Actor(user="gatesim", sender=_LOOPBACK, user_agent=f"gatesim/{VERSION}")
+_OURSELVES = Actor(user="gatesim", sender=LOOPBACK, user_agent=f"gatesim/{VERSION}")
 
 
 class S3Service(Service):
@@ -51,36 +47,22 @@ class S3Service(Service):
         return mark_in(payload)
 
 
-class EmbeddedS3(S3Service):
+class EmbeddedS3(S3Service, RelayedService):
     """
     One server of its own. With `tls: true` its certificate counts as one that this machine trusts while it is up.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = S3Setup.model_validate(self.own_setup)
-        self._server = S3Server(time.now, self._setup.users, listening=self._setup.listening, hook=self._refusal_of)
-        self._relay = Relay(self.peers, time) if relayed else None
+        self._server = S3Server(
+            self.time.now, self._setup.users, listening=self._setup.listening, hook=self._refusal_of
+        )
         self._running = False
         self._restored = False
         self._refused: dict[str, tuple[str, int | None]] = {}
         """Operations that are answered with an error: its code, and how often; None for always."""
-        self._folder: TemporaryDirectory[str] | None = None
         self._certificate: Certificate | None = None
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return _LOOPBACK, self._relay.port if self._relay is not None else self._server.port
 
     @property
     def version(self) -> str:
@@ -97,8 +79,7 @@ class EmbeddedS3(S3Service):
         if self._relay is not None:
             await self._relay.start()
         if self._setup.tls:
-            self._folder = TemporaryDirectory(prefix="gatesim-s3-")
-            self._certificate = await certified(self, Path(self._folder.name))
+            self._certificate = await certified(self)
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -109,8 +90,6 @@ class EmbeddedS3(S3Service):
             await self._relay.stop()
         if self._certificate is not None:
             self._certificate.forget()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     async def restart(self, how: str) -> None:
         """See Service. In either way connections are dropped: there is no process to kill."""
@@ -147,9 +126,7 @@ class EmbeddedS3(S3Service):
                 raise SimulatorError(f"service {self.name}: S3 has no operation {value.request!r}")
             self._refused[value.request] = str(value.error), value.times
         else:
-            assert self._relay is not None, "a service that is faulted has a relay"
-            if not await self._relay.take_fault(kind, value):
-                raise SimulatorError(f"service {self.name}: s3 knows no fault {kind!r}")
+            await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
@@ -208,8 +185,8 @@ class EmbeddedS3(S3Service):
         encryption = self._certificate.serving() if self._certificate is not None else None
         await self._server.start(encryption=encryption)
         self._running = True
-        if self._relay is not None:
-            await self._relay.lead_to((_LOOPBACK, self._server.port))
+        self._port = self._server.port
+        await self._lead_to_server()
 
     async def _stop_server(self) -> None:
         """

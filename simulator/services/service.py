@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypedDict, Unpack
 
 from simulator.errors import SimulatorError
+from simulator.relay import Relay
 
 SocketAddress = tuple[str, int]
+LOOPBACK = "127.0.0.1"
 ServiceClass: TypeAlias = "type[Service]"
 """Has a name because a service's own `type` is in the way of the built-in one."""
 
@@ -41,6 +43,17 @@ class ServiceTime(Protocol):
         """
         All work on *peer* (`host:port` as texts name it) waits for scenario time until the returned function is called.
         """
+
+
+class Around(TypedDict):
+    """
+    What a service is given beside its name and set-up: see Service.
+    """
+
+    peers: Sequence[str]
+    relayed: bool
+    time: ServiceTime
+    died: Callable[[str], None]
 
 
 class Stimulus(NamedTuple):
@@ -301,3 +314,38 @@ class Service(ABC):
         The last lines of its log that tell of trouble; a healthy service's chatter explains nothing.
         """
         return ""
+
+
+class RelayedService(Service):
+    """
+    A service with one server at one address, behind a relay where the scenario restarts or faults it. The server
+    listens on loopback, at `_port` once it is up.
+    """
+
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
+        self._relay = Relay(self.peers, self.time) if self.relayed else None
+        self._port = 0
+
+    @property
+    def endpoint(self) -> SocketAddress:
+        """See Service."""
+        return LOOPBACK, self._relay.port if self._relay is not None else self._port
+
+    async def _lead_to_server(self) -> None:
+        """
+        It serves: whoever connects from now on is led to it.
+        """
+        if self._relay is not None:
+            await self._relay.lead_to((LOOPBACK, self._port))
+
+    async def _break_line(self, kind: str, value: Any) -> None:
+        """
+        Take a fault that befalls connections.
+
+        Raises:
+            SimulatorError: There is no such fault.
+        """
+        assert self._relay is not None, "a service that is faulted has a relay"
+        if not await self._relay.take_fault(kind, value):
+            raise SimulatorError(f"service {self.name}: {self.type} knows no fault {kind!r}")

@@ -6,56 +6,38 @@ Gateways reach it as they reach ours, by plain HTTP without credentials: see Kub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.keeping.kubernetes import client_context
 from simulator.keeping.lease import Lease
-from simulator.relay import Relay
+from simulator.services.kubernetes_service import KubernetesService
 from simulator.services.kubernetes_shape import KubernetesSetup
-from simulator.services.kubernetes_texts import covers, manifests_of, mark_in, mark_of
+from simulator.services.kubernetes_texts import manifests_of
 from simulator.services.kubernetes_watched import Watched
 from simulator.services.local.kubernetes_client import KubernetesClient, Refused
 from simulator.services.local.kubernetes_line import KubernetesLine
-from simulator.services.service import Published, Service, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, Stimulus
 
 _LOOPBACK = "127.0.0.1"
 
 
-class LocalKubernetes(Service):
+class LocalKubernetes(KubernetesService):
     """
     A real API server.
     """
 
-    type = "kubernetes"
-
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = KubernetesSetup.model_validate(
             {key: value for key, value in self.own_setup.items() if key != "process"}
         )
-        self._relay = Relay(self.peers, time) if relayed else None
         self._lease: Lease | None = None
         self._client: KubernetesClient | None = None
         self._line: KubernetesLine | None = None
         self._serves = False
         self._version = ""
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        assert self._line is not None, "it was started"
-        return _LOOPBACK, self._relay.port if self._relay is not None else self._line.port
 
     @property
     def provider(self) -> str:
@@ -73,6 +55,7 @@ class LocalKubernetes(Service):
         self._version = lease.access["version"]
         port, context = lease.access["port"], client_context(lease.access["certificate"], lease.access["key"])
         self._line = KubernetesLine(port, context)
+        self._port = self._line.port
         client = self._client = KubernetesClient(f"https://{_LOOPBACK}:{port}", context)
         await lease.ask("begin")
         await self._prepare(client)
@@ -138,27 +121,13 @@ class LocalKubernetes(Service):
                 # A watch that is up to date outlives the loss of what was before; begun again it is refused.
                 await self._line.cut_watches()
             case _:
-                assert self._relay is not None, "a service that is faulted has a relay"
-                if not await self._relay.take_fault(kind, value):
-                    raise SimulatorError(f"service {self.name}: kubernetes knows no fault {kind!r}")
+                await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
         if self._relay is not None:
             await self._relay.heal()
         await self._listen()
-
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        return covers(text, stimulus)
-
-    def mark_of(self, stimulus: Stimulus) -> bytes:
-        """See Service."""
-        return mark_of(stimulus)
-
-    def mark_in(self, payload: bytes) -> bytes:
-        """See Service."""
-        return mark_in(payload)
 
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service."""
@@ -206,8 +175,7 @@ class LocalKubernetes(Service):
         await self._lease.ask("start")
         await self._line.listen()
         self._serves = True
-        if self._relay is not None:
-            await self._relay.lead_to((_LOOPBACK, self._line.port))
+        await self._lead_to_server()
 
     async def _leave(self) -> None:
         """

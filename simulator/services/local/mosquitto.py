@@ -10,9 +10,9 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from simulator.errors import ServiceUnavailable
 from simulator.installing.binaries import find
@@ -21,9 +21,8 @@ from simulator.services.local.mosquitto_log import MosquittoClients
 from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, MqttPublisher
 from simulator.services.mqtt_topics import Listening
-from simulator.services.nats_server import LOOPBACK
 from simulator.services.process import StartFailed
-from simulator.services.service import Published, ServiceTime, Stimulus
+from simulator.services.service import LOOPBACK, Around, Published, Stimulus
 
 _SEEN = {"version": re.compile(r"mosquitto version (\S+) running")}
 _START_LIMIT_S = 10.0
@@ -43,17 +42,8 @@ class LocalMosquitto(MqttBroker):
     what a server that saves before it acknowledges would have.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._clients = MosquittoClients()
         self._log_read = 0
 
@@ -120,8 +110,7 @@ class LocalMosquitto(MqttBroker):
         answer = await self._publisher.answered()
         if not answer.taken:
             raise ServiceUnavailable(self.name, self.provider, f"Mosquitto does not answer: {answer.cause}")
-        if self._relay is not None:
-            await self._relay.lead_to((LOOPBACK, self._port))
+        await self._lead_to_server()
 
     async def _before_kill(self) -> None:
         if self._publisher is None or self._process.pid is None:

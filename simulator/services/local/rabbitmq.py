@@ -6,21 +6,19 @@ time, which leaves it without virtual hosts and users.
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count, groupby
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from weakref import WeakKeyDictionary
 
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.keeping.lease import Lease
 from simulator.services.amqp_listening import AmqpListening
-from simulator.services.amqp_service import DEFAULT_VHOST, LOOPBACK, AmqpService, Properties
+from simulator.services.amqp_service import DEFAULT_VHOST, AmqpService, Properties
 from simulator.services.certificate import certified
 from simulator.services.local.rabbitmq_line import LineBroken, Posting, RabbitMqLine
-from simulator.services.service import Published, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, Stimulus
 
 _CANNOT = {
     "dropAck": "RabbitMQ loses no acknowledgement that reaches it",
@@ -34,33 +32,18 @@ class LocalRabbitMq(AmqpService):
     One RabbitMQ, ours alone for the scenario.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._lease: Lease | None = None
         self._number = 0
         self._running = False
         self._lines: dict[str, RabbitMqLine] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._log_tail = ""
 
     @property
     def provider(self) -> str:
         """See Service."""
         return "local"
-
-    @property
-    def endpoint(self) -> SocketAddress:
-        """See Service."""
-        return LOOPBACK, self._relay.port if self._relay is not None else self._target
 
     @property
     def version(self) -> str:
@@ -79,8 +62,7 @@ class LocalRabbitMq(AmqpService):
         if self._relay is not None:
             await self._relay.start()
         if self._setup.tls:
-            self._folder = tempfile.TemporaryDirectory(prefix="gatesim-rabbitmq-")
-            self._certificate = await certified(self, Path(self._folder.name))
+            self._certificate = await certified(self)
         if not self.setup.get("stopped"):
             await self._start_server()
 
@@ -98,8 +80,6 @@ class LocalRabbitMq(AmqpService):
         self._number = 0
         if self._certificate is not None:
             self._certificate.forget()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     async def restart(self, how: str) -> None:
         """See Service."""
@@ -131,9 +111,7 @@ class LocalRabbitMq(AmqpService):
         if kind == "kill":
             await self._end_server("kill")
             return
-        assert self._relay is not None, "a service that is faulted has a relay"
-        if not await self._relay.take_fault(kind, value):
-            raise SimulatorError(f"service {self.name}: amqp knows no fault {kind!r}")
+        await self._break_line(kind, value)
 
     async def heal(self) -> None:
         """See Service."""
@@ -148,14 +126,6 @@ class LocalRabbitMq(AmqpService):
     @property
     def _access(self) -> Mapping[str, Any]:
         return self._lease.access if self._lease is not None else {}
-
-    @property
-    def _target(self) -> int:
-        """
-        The port that gateways are led to.
-        """
-        port: int = self._access["tls_port" if self._setup.tls else "port"]
-        return port
 
     async def _listeners(self, listening: AmqpListening) -> int | None:
         if not self._running or self._lease is None:
@@ -183,8 +153,7 @@ class LocalRabbitMq(AmqpService):
             await self._lease.ask("start")
         self._running = True
         await self._prepare()
-        if self._relay is not None:
-            await self._relay.lead_to((LOOPBACK, self._target))
+        await self._lead_to_server()
 
     async def _take_lease(self) -> None:
         """
@@ -197,6 +166,7 @@ class LocalRabbitMq(AmqpService):
         options = {"number": self._number} if self._number > 1 else {}
         try:
             self._lease = await Lease.of(self.name, "rabbitmq", options, self._told_of_death)
+            self._port = self._access["tls_port" if self._setup.tls else "port"]
         finally:
             leased.set()
         await self._lease.ask("prepare", argument={"users": self._setup.users, "vhosts": self._setup.vhosts})

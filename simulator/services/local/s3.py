@@ -5,8 +5,8 @@ S3 by a real MinIO that the keeper keeps; each scenario has it to itself, and le
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from simulator.errors import ServiceUnavailable, SimulatorError
 from simulator.keeping.lease import Lease
@@ -16,7 +16,7 @@ from simulator.services.local.s3_line import HELD_BACK, NotificationLine
 from simulator.services.s3 import S3Service
 from simulator.services.s3_listening import listening_of
 from simulator.services.s3_shape import S3Setup
-from simulator.services.service import Published, ServiceTime, SocketAddress, Stimulus
+from simulator.services.service import Around, Published, SocketAddress, Stimulus
 
 _LOOPBACK = "127.0.0.1"
 
@@ -26,20 +26,11 @@ class LocalS3(S3Service):
     A leased MinIO. Its one user is that of the set-up; without any, its buckets are open to those who sign nothing.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Mapping[str, Any],
-        *,
-        peers: Sequence[str],
-        relayed: bool,
-        time: ServiceTime,
-        died: Callable[[str], None],
-    ) -> None:
-        super().__init__(name, setup, peers=peers, relayed=relayed, time=time, died=died)
+    def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
+        super().__init__(name, setup, **around)
         self._setup = S3Setup.model_validate(self.own_setup)
         # Also where nothing is faulted: so the address is ours, whatever becomes of the server.
-        self._relay = Relay(self.peers, time)
+        self._relay = Relay(self.peers, self.time)
         self._lease: Lease | None = None
         self._client: MinioClient | None = None
         self._line: NotificationLine | None = None
