@@ -5,14 +5,14 @@ MQTT 3.1.1: the MQTT listener of a nats-server, with quality of service 0 to 2 a
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
+from simulator.services.mqtt_service import MqttService, entitled
 from simulator.services.mqtt_shape import MqttSetup
-from simulator.services.mqtt_topics import Listening, concrete, matches, subject_of
+from simulator.services.mqtt_topics import Listening, subject_of
 from simulator.services.nats_server import SEEN, NatsServer
 from simulator.services.service import LOOPBACK, Around, Published, ServiceClass, Stimulus
 
@@ -20,7 +20,7 @@ _STREAM = "$MQTT_msgs"
 """Where the server keeps messages of quality 1 and 2 until they are acknowledged."""
 
 
-class EmbeddedMqtt(NatsServer):
+class EmbeddedMqtt(MqttService, NatsServer):
     """
     One nats-server of its own that speaks MQTT.
 
@@ -28,7 +28,6 @@ class EmbeddedMqtt(NatsServer):
     they are all on their way, so that a gateway that has had an answer to a ping has had them too.
     """
 
-    type = "mqtt"
     seen = {**SEEN, "mqtt": re.compile(r"Listening for MQTT clients on .*:(\d+)$")}  # noqa: RUF012 - see NatsServer
     port_seen = "mqtt"
 
@@ -75,28 +74,13 @@ class EmbeddedMqtt(NatsServer):
         if publisher is not None:
             await publisher.echo()
 
-    def covers(self, text: str, stimulus: Stimulus) -> bool:
-        """See Service."""
-        listening = Listening.of(text)
-        return listening is not None and matches(listening.topic, stimulus.get("topic"))
-
     async def absent(self, text: str, living: Sequence[str] = ()) -> bool | None:
         """See Service. A session that lasts stays at the server, but nobody is connected to it."""
         listening = Listening.of(text)
         if listening is None or self._monitor is None:
             return None
-        entitled = sum(other is not None and other.topic == listening.topic for other in map(Listening.of, living))
         subscribers = await self._monitor.subscribers(subject_of(listening.topic), except_for=CLIENT_ID)
-        return None if subscribers is None else subscribers <= entitled
-
-    async def fence(self, text: str, mark: str) -> bool:
-        """See Service."""
-        listening = Listening.of(text)
-        if listening is None:
-            return False
-        where = (("topic", concrete(listening.topic)), ("qos", str(listening.qos)))
-        payload = json.dumps({"gatesim-fence": mark}).encode()
-        return (await self.publish([Stimulus(where, payload)])).taken
+        return None if subscribers is None else subscribers <= entitled(listening.topic, living)
 
     def _serving(self, port: int) -> dict[str, Any]:
         return {

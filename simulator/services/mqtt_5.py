@@ -16,6 +16,7 @@ from typing import Any, Unpack
 from simulator.errors import ServiceUnavailable
 from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, LIMIT_S, MqttPublisher
+from simulator.services.mqtt_service import entitled
 from simulator.services.mqtt_topics import Listening
 from simulator.services.process import StartFailed
 from simulator.services.service import LOOPBACK, Around, SocketAddress
@@ -69,7 +70,6 @@ class EmbeddedMqtt5(MqttBroker):
         listening = Listening.of(text)
         if listening is None:
             return None
-        entitled = sum(other is not None and other.topic == listening.topic for other in map(Listening.of, living))
         try:
             async with asyncio.timeout(LIMIT_S):
                 subscriptions = await self._ask("subscriptions")
@@ -77,7 +77,7 @@ class EmbeddedMqtt5(MqttBroker):
             return None
         if not isinstance(subscriptions, dict):
             return None
-        return len({*subscriptions.get(listening.topic, ())} - {CLIENT_ID}) <= entitled
+        return len({*subscriptions.get(listening.topic, ())} - {CLIENT_ID}) <= entitled(listening.topic, living)
 
     def log_tail(self) -> str:
         """See Service."""
@@ -97,7 +97,7 @@ class EmbeddedMqtt5(MqttBroker):
             writer.transport.abort()
         return json.loads(line) if line else None
 
-    async def _start_broker(self) -> None:
+    async def _start_server(self) -> None:
         if self._process.pid is not None:
             return
         configuration = self._process.folder / "rumqttd.toml"
@@ -140,7 +140,8 @@ class EmbeddedMqtt5(MqttBroker):
             *(f"max_payload_size = {_PAYLOAD_BYTES_MAX}", f"max_inflight_count = {_IN_FLIGHT_MAX}"),
         ]
         if self._setup.users:
-            everyone = [*self._setup.users.items(), self._own_user]
             lines.append("[v5.1.connections.auth]")
-            lines += [" = ".join(json.dumps(each, ensure_ascii=False) for each in user) for user in everyone]
+            lines += [
+                " = ".join(json.dumps(each, ensure_ascii=False) for each in user) for user in self._everybody.items()
+            ]
         return "\n".join(lines) + "\n"

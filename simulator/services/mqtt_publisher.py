@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simulator.services.nats_server import Access
+from simulator.server_process import Access
 from simulator.services.service import Published, Stimulus
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simulator.services.nats_server import Access
+from simulator.server_process import Access
 from simulator.services.service import Published, Stimulus
 
 if TYPE_CHECKING:

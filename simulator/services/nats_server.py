@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 import sys
 import sysconfig
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Unpack
+from typing import Any, ClassVar, Unpack
 
 from simulator.errors import ServiceUnavailable
-from simulator.services.certificate import Certificate, certified
+from simulator.server_process import STOP_LIMIT_S, ServerProcess
 from simulator.services.nats_monitor import NatsMonitor
-from simulator.services.process import Exit, LocalProcess, StartFailed
-from simulator.services.service import LOOPBACK, Around, RelayedService
+from simulator.services.process import Exit, StartFailed
+from simulator.services.service import LOOPBACK, Around
 
 FAULTS = frozenset({"disconnect", "refuse", "blackhole", "latency", "rate", "reset", "pause", "kill"})
 """The faults that such a service can take."""
@@ -32,33 +31,14 @@ SEEN = {
 }
 """What the log of a server that is ready has said, whatever it serves."""
 _START_LIMIT_S = 10.0
-_STOP_LIMIT_S = 5.0
 _LOG_LINES = 20
 _INFORMATION = "[INF]"
 """How the server marks lines that tell of nothing unusual."""
 
 
-class Access(NamedTuple):
-    """
-    How such a server is reached by ourselves.
-    """
-
-    host: str
-    port: int
-    user: str = ""
-    password: str = ""
-    certificate: Path | None = None
-    """What it is known by; None without TLS."""
-    name: str = ""
-    """A host name in that certificate."""
-
-
-class NatsServer(RelayedService):
+class NatsServer(ServerProcess):
     """
     One nats-server of its own.
-
-    With `tls` its certificate, made for the hosts of the addresses that mean it, counts as one that this machine trusts
-    for as long as it is up: a text says `tls://nats.argo-events:4222` and needs no file.
 
     Subclasses say what the server is to be (`_serving`), at which port gateways find it, and publish.
     """
@@ -69,63 +49,12 @@ class NatsServer(RelayedService):
 
     def __init__(self, name: str, setup: Mapping[str, Any], **around: Unpack[Around]) -> None:
         super().__init__(name, setup, **around)
-        self._process = LocalProcess(self.type, died=self._ended)
-        self._version = ""
         self._monitor: NatsMonitor | None = None
-        self._certificate: Certificate | None = None
-        self._own_user = (f"gatesim-{secrets.token_hex(4)}", secrets.token_hex(16)) if self._users else ("", "")
 
     @property
     def version(self) -> str:
         """See Service."""
         return f"nats-server {self._version}".strip()
-
-    @property
-    def pid(self) -> int | None:
-        """
-        The server's process id; None where it does not run.
-        """
-        return self._process.pid
-
-    async def start(self) -> None:
-        """See Service."""
-        if self._relay is not None:
-            await self._relay.start()
-        if self.own_setup.get("tls"):
-            self._certificate = await certified(self, self._process.folder)
-        if not self.setup.get("stopped"):
-            await self._start_server()
-
-    async def stop(self) -> None:
-        """See Service. What it stores goes with it, so nothing is lost where it is killed, which is quicker."""
-        await self._kill_server()
-        if self._relay is not None:
-            await self._relay.stop()
-        if self._certificate is not None:
-            self._certificate.forget()
-        self._process.remove_folder()
-
-    async def restart(self, how: str) -> None:
-        """See Service."""
-        if how == "kill":
-            await self._kill_server()
-        else:
-            await self._stop_server()
-        await self._start_server()
-
-    async def fault(self, kind: str, value: Any) -> None:
-        """See Service."""
-        if kind == "kill":
-            await self._kill_server()
-            return
-        await self._break_line(kind, value)
-
-    async def heal(self) -> None:
-        """See Service."""
-        if self._relay is not None:
-            await self._relay.heal()
-        if self._process.pid is None:
-            await self._start_server()
 
     def log_tail(self) -> str:
         """See Service."""
@@ -133,14 +62,6 @@ class NatsServer(RelayedService):
         return "\n".join(line for line in lines if _INFORMATION not in line)
 
     # What differs between the services that it can be.
-
-    @property
-    def _users(self) -> Mapping[str, str]:
-        """
-        User names to passwords; empty lets everybody in.
-        """
-        users: Mapping[str, str] = self.own_setup.get("users") or {}
-        return users
 
     @abstractmethod
     def _serving(self, port: int) -> dict[str, Any]:
@@ -190,7 +111,7 @@ class NatsServer(RelayedService):
         await self._leave()
         if self._relay is not None:
             await self._relay.lead_to(None)
-        await self._process.stop(_STOP_LIMIT_S)
+        await self._process.stop(STOP_LIMIT_S)
         self._forget_server()
 
     async def _kill_server(self) -> None:
@@ -199,6 +120,10 @@ class NatsServer(RelayedService):
         await self._leave()
         await self._process.kill()
         self._forget_server()
+
+    async def _end_for_good(self) -> None:
+        # What it stores goes with it, so nothing is lost where it is killed, which is quicker.
+        await self._kill_server()
 
     def _forget_server(self) -> None:
         """
@@ -220,19 +145,9 @@ class NatsServer(RelayedService):
         port = self._port if self._relay is None and self._port else -1
         configuration = {"listen": f"{LOOPBACK}:-1", "http": f"{LOOPBACK}:-1", **self._serving(port)}
         if self._users:
-            everyone = [*self._users.items(), self._own_user]
-            users = [{"user": name, "password": password} for name, password in everyone]
+            users = [{"user": name, "password": password} for name, password in self._everybody.items()]
             configuration["authorization"] = {"users": users}
         return configuration
-
-    def _access(self) -> Access:
-        """
-        How it is reached while it runs.
-        """
-        access = Access(LOOPBACK, self._port, *self._own_user)
-        if self._certificate is None:
-            return access
-        return access._replace(certificate=self._certificate.file, name=self._certificate.host)
 
     def _tls_files(self) -> dict[str, Any]:
         """

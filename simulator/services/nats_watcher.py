@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SimulatorError
+from simulator.server_process import Access
 from simulator.services.nats_publisher import LIMIT_S, connected
-from simulator.services.nats_server import Access
 from simulator.services.service import BrokerMessage
 
 if TYPE_CHECKING:

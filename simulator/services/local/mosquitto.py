@@ -20,6 +20,7 @@ from simulator.relay import bound
 from simulator.services.local.mosquitto_log import MosquittoClients
 from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, MqttPublisher
+from simulator.services.mqtt_service import entitled
 from simulator.services.mqtt_topics import Listening
 from simulator.services.process import StartFailed
 from simulator.services.service import LOOPBACK, Around, Published, Stimulus
@@ -78,16 +79,15 @@ class LocalMosquitto(MqttBroker):
         listening = Listening.of(text)
         if listening is None or self._publisher is None or not (await self._publisher.answered()).taken:
             return None
-        entitled = sum(other is not None and other.topic == listening.topic for other in map(Listening.of, living))
         self._read_log()
-        return self._clients.subscribers(listening.topic, except_for=CLIENT_ID) <= entitled
+        return self._clients.subscribers(listening.topic, except_for=CLIENT_ID) <= entitled(listening.topic, living)
 
     def log_tail(self) -> str:
         """See Service."""
         lines = self._process.log_tail().splitlines()
         return "\n".join(line for line in lines if _TROUBLE.search(line) and _EXPECTED not in line)
 
-    async def _start_broker(self) -> None:
+    async def _start_server(self) -> None:
         if self._process.pid is not None:
             return
         found = find("mosquitto")
@@ -146,8 +146,9 @@ class LocalMosquitto(MqttBroker):
             lines += [f"certfile {self._certificate.file}", f"keyfile {self._certificate.key}"]
         if self._setup.users:
             passwords = folder / "passwords"
-            everyone = [*self._setup.users.items(), self._own_user]
-            passwords.write_text("".join(f"{name}:{_hashed(word)}\n" for name, word in everyone), encoding="utf-8")
+            passwords.write_text(
+                "".join(f"{name}:{_hashed(word)}\n" for name, word in self._everybody.items()), encoding="utf-8"
+            )
             passwords.chmod(0o600)
             lines += ["allow_anonymous false", f"password_file {passwords}"]
         else:

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from simulator.server_process import Access
 from simulator.services.nats_publisher import NatsPublisher
-from simulator.services.nats_server import SEEN, Access, find_nats_server
+from simulator.services.nats_server import SEEN, find_nats_server
 from simulator.services.process import LocalProcess
 from simulator.services.service import Published, Stimulus
 

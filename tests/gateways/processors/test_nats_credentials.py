@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateways.errors import ConfigurationError, SourceUnavailable
-from simulator.services.nats_server import Access
+from simulator.server_process import Access
 from tests.gateways.processors.nats_runs import FOO, INFO, context_for, failure_at, running
 from tests.gateways.processors.nats_server import PEER, make_certificate, nats_server
 from tests.gateways.processors.runs import listener, play

@@ -10,7 +10,7 @@ from gateways.errors import SourceUnavailable
 from gateways.limits import Limits
 from gateways.processors.nats import NatsProcessor
 from gateways.processors.nats_jetstream import ID_NAMESPACE
-from simulator.services.nats_server import Access
+from simulator.server_process import Access
 from tests.gateways.processors.nats_orders import ORDERS, TEXT, orders, publish, settle, unacknowledged
 from tests.gateways.processors.nats_runs import Run, context_for, running
 from tests.gateways.processors.nats_server import PEER, NatsServer, nats_server
