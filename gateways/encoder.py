@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from gateways.clock import Clock
 from gateways.cloudevent import CloudEvent, HttpForm, binary, structured
+from gateways.gateway_spec import GatewaySpec
 from gateways.legacy_envelope import legacy
 
 _PLAIN_KEY = re.compile(r"[!#-~]{1,256}")
@@ -32,6 +33,13 @@ class ContentMode(Enum):
     BINARY = "binary"
     LEGACY = "0.1"
     """The envelope of the seed's era."""
+
+    @classmethod
+    def of(cls, spec: GatewaySpec) -> ContentMode:
+        """
+        The one that a Gateway asks for, of events to sensors.
+        """
+        return cls.LEGACY if spec.envelope == "0.1" else cls(spec.content_mode)
 
 
 class Encoder:

@@ -222,9 +222,7 @@ class HttpTargets:
         return self._pools[key]
 
     def _mode(self, watcher: Watcher) -> ContentMode:
-        if watcher.is_gateway:
-            return ContentMode.STRUCTURED
-        return ContentMode.LEGACY if self._spec.envelope == "0.1" else ContentMode(self._spec.content_mode)
+        return ContentMode.STRUCTURED if watcher.is_gateway else ContentMode.of(self._spec)
 
 
 def request_head(watcher: Watcher) -> bytes:

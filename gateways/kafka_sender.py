@@ -176,8 +176,7 @@ class KafkaTargets:
         """See Targets."""
         spec = self._spec
         encoder = Encoder(version=spec.version if version is None else version, clock=self._clock)
-        mode = ContentMode.LEGACY if spec.envelope == "0.1" else ContentMode(spec.content_mode)
-        return (KafkaTarget(self._line, encoder, mode=mode),)
+        return (KafkaTarget(self._line, encoder, mode=ContentMode.of(spec)),)
 
     async def close(self) -> None:
         """See Targets."""

@@ -167,8 +167,7 @@ class NatsTargets:
         """See Targets."""
         spec = self._spec
         encoder = Encoder(version=spec.version if version is None else version, clock=self._clock)
-        mode = ContentMode.LEGACY if spec.envelope == "0.1" else ContentMode(spec.content_mode)
-        return (NatsTarget(self._line, encoder, mode=mode, stored=self._dispatch.jetstream),)
+        return (NatsTarget(self._line, encoder, mode=ContentMode.of(spec), stored=self._dispatch.jetstream),)
 
     async def close(self) -> None:
         """See Targets."""

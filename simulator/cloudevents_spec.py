@@ -90,20 +90,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> ReceivedEvent:
     Raises:
         InvalidEvent: There is none, or it cannot be read.
     """
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == _STRUCTURED:
-        return _read_structured(body)
-    if "ce-specversion" in headers:
-        return _read_binary(headers, body, _HTTP)
-    if media == "application/json" and b'"cloudEventsVersion"' in body:
-        return _read_legacy(body)
-    if media.startswith("application/cloudevents"):
-        raise InvalidEvent(Violation("HTTP binding 3", f"content mode {media!r} is not one that watchers take"))
-    raise InvalidEvent(
-        Violation(
-            "HTTP binding 3", f"neither content-type {_STRUCTURED} nor a ce-specversion header; content-type {media!r}"
-        )
-    )
+    return _read(headers, body, _HTTP)
 
 
 class _Binding(NamedTuple):
@@ -136,17 +123,27 @@ def read_message(broker: str, message: BrokerMessage) -> ReceivedEvent:
         InvalidEvent: There is none, or it cannot be read.
     """
     binding, headers = _BROKERS[broker], dict(message.headers)
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == _STRUCTURED or (not headers and b'"specversion"' in message.body):
-        event = _read_structured(message.body)
-    elif f"{binding.prefix}specversion" in headers:
-        event = _read_binary(headers, message.body, binding)
-    elif media == "application/json" and b'"cloudEventsVersion"' in message.body:
-        event = _read_legacy(message.body)
-    else:
-        problem = f"neither content-type {_STRUCTURED} nor {binding.prefix}specversion; content-type {media!r}"
-        raise InvalidEvent(Violation(f"{binding.name} 3", problem))
+    bare = not headers and b'"specversion"' in message.body
+    event = _read_structured(message.body) if bare else _read(headers, message.body, binding)
     return event._replace(message=dict(message.place))
+
+
+def _read(headers: Mapping[str, str], body: bytes, binding: _Binding) -> ReceivedEvent:
+    """
+    The event that *headers*, by name in lower case, and *body* are under that *binding*.
+    """
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == _STRUCTURED:
+        return _read_structured(body)
+    if f"{binding.prefix}specversion" in headers:
+        return _read_binary(headers, body, binding)
+    if media == "application/json" and b'"cloudEventsVersion"' in body:
+        return _read_legacy(body)
+    problem = f"content mode {media!r} is not one that watchers take"
+    if not media.startswith("application/cloudevents"):
+        wanted = f"content-type {_STRUCTURED} nor a {binding.prefix}specversion header"
+        problem = f"neither {wanted}; content-type {media!r}"
+    raise InvalidEvent(Violation(f"{binding.name} 3", problem))
 
 
 def violations_of(event: ReceivedEvent) -> list[Violation]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -160,6 +161,14 @@ class Relay:
         connecting = asyncio.get_running_loop().create_task(connection.connect(), name=f"relay to {self.peers}")
         self._connecting.add(connecting)
         connecting.add_done_callback(self._connecting.discard)
+
+
+def free_ports(count: int) -> list[int]:
+    """
+    Loopback ports that are free now, for servers that cannot be told to take any.
+    """
+    with ExitStack() as held:
+        return [held.enter_context(bound(0)).getsockname()[1] for _ in range(count)]
 
 
 def bound(port: int) -> socket.socket:

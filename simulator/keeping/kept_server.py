@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
+from simulator.errors import SimulatorError
+from simulator.installing.binaries import Installed, find
+from simulator.services.process import LocalProcess
+
 KINDS = {
     "kafka": "simulator.keeping.kafka:KeptKafka",
     "kubernetes": "simulator.keeping.kubernetes:KeptKubernetes",
@@ -125,6 +129,78 @@ class KeptServer(ABC):
             Unstartable: It cannot; says why.
         """
         raise Unstartable(f"{self.kind} knows no command {name!r}")
+
+
+class KeptProcess(KeptServer):
+    """
+    One whose whole life, or most of it, is that of one process.
+
+    Args:
+        process: That process. It may have others beside it.
+        stop_limit_s: How long it may take to end in an orderly way.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        died: Callable[[str], None],
+        process: LocalProcess,
+        *,
+        stop_limit_s: float,
+    ) -> None:
+        super().__init__(options, died)
+        self._process = process
+        self._stop_limit_s = stop_limit_s
+
+    @property
+    def running(self) -> bool:
+        """See KeptServer."""
+        return self._process.pid is not None
+
+    async def stop(self) -> None:
+        """See KeptServer."""
+        await self._process.stop(self._stop_limit_s)
+
+    async def kill(self) -> None:
+        """See KeptServer."""
+        await self._process.kill()
+
+    def pause(self) -> None:
+        """See KeptServer."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """See KeptServer."""
+        self._process.resume()
+
+    async def close(self) -> None:
+        """See KeptServer."""
+        await self.kill()
+        self._process.remove_folder()
+
+    def log_tail(self) -> str:
+        """See KeptServer."""
+        return self._process.log_tail()
+
+
+def installed(service: str, missing: str, how: str = "") -> Installed:
+    """
+    Where *service* is on this machine.
+
+    Args:
+        missing: What to say where it is not.
+        how: How to get it; `gatesim env install` where nothing else is said.
+
+    Raises:
+        Unstartable: It is not here, or a variable names a place where it is not.
+    """
+    try:
+        found = find(service)
+    except SimulatorError as error:
+        raise Unstartable(str(error)) from error
+    if found is None:
+        raise Unstartable(missing, how or f"gatesim env install {service}")
+    return found
 
 
 def server_class(kind: str) -> type[KeptServer]:

@@ -14,19 +14,18 @@ import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
-from simulator.installing.binaries import Installed, find
-from simulator.keeping.kept_server import KeptServer, Unstartable
-from simulator.relay import bound
+from simulator.installing.binaries import Installed
+from simulator.keeping.kept_server import KeptProcess, Unstartable, installed
+from simulator.relay import free_ports
 from simulator.services.certificate import Certificate, CertificateUnavailable
 from simulator.services.process import Exit, LocalProcess, StartFailed
 
 Json = dict[str, Any]
 _LOOPBACK = "127.0.0.1"
-_START_S, _STOP_S, _ANSWER_S = 60.0, 5.0, 2.0
+_START_S, _ANSWER_S = 60.0, 2.0
 _KEYS_AT_ONCE = 100
 """etcd takes 128 changes at once."""
 _CERTIFICATE_DAYS = 3650
@@ -47,7 +46,7 @@ _OF_THE_SERVER = (
 """What begins so is the server's, or stays: see `clean`."""
 
 
-class KeptKubernetes(KeptServer):
+class KeptKubernetes(KeptProcess):
     """
     One API server. It takes no options.
 
@@ -58,16 +57,14 @@ class KeptKubernetes(KeptServer):
     kind: ClassVar[str] = "kubernetes"
 
     def __init__(self, options: Mapping[str, Any], died: Callable[[str], None]) -> None:
-        super().__init__(options, died)
+        server = LocalProcess("kube-apiserver", died=lambda end: self._ended("kube-apiserver", end))
+        super().__init__(options, died, server, stop_limit_s=5.0)
         self._etcd = LocalProcess("etcd", died=lambda end: self._ended("etcd", end))
-        self._server = LocalProcess("kube-apiserver", died=lambda end: self._ended("kube-apiserver", end))
         self._controllers = LocalProcess("kube-controllers", died=lambda end: self._ended("controllers", end))
         self._certificate = Certificate(
-            self._server.folder, [_LOOPBACK], subject="/O=system:masters/CN=gatesim", days=_CERTIFICATE_DAYS
+            self._process.folder, [_LOOPBACK], subject="/O=system:masters/CN=gatesim", days=_CERTIFICATE_DAYS
         )
-        with ExitStack() as held:
-            found = [held.enter_context(bound(0)).getsockname()[1] for _ in range(3)]
-        self._etcd_port, self._peer_port, self._port = found
+        self._etcd_port, self._peer_port, self._port = free_ports(3)
         self._version = ""
         self._before: dict[str, str] = {}
         """What was there at `begin`: key to the revision of its last change."""
@@ -75,7 +72,7 @@ class KeptKubernetes(KeptServer):
     @property
     def running(self) -> bool:
         """See KeptServer."""
-        return self._server.pid is not None and self._etcd.pid is not None
+        return super().running and self._etcd.pid is not None
 
     @property
     def access(self) -> dict[str, Any]:
@@ -89,16 +86,15 @@ class KeptKubernetes(KeptServer):
 
     async def start(self) -> None:
         """See KeptServer."""
-        found = await asyncio.to_thread(find, "kubernetes")
-        if found is None:
-            raise Unstartable("kube-apiserver and etcd are not on this machine", "gatesim env install kubernetes")
+        missing = "kube-apiserver and etcd are not on this machine"
+        found = await asyncio.to_thread(installed, "kubernetes", missing)
         try:
             if not self._certificate.file.exists():
                 await self._certificate.make()
             if self._etcd.pid is None:
                 await self._etcd.start(self._etcd_command(found), {}, _START_S, answers=self._etcd_answers)
-            if self._server.pid is None:
-                await self._server.start(self._server_command(found), {}, _START_S, answers=self._answers)
+            if self._process.pid is None:
+                await self._process.start(self._server_command(found), {}, _START_S, answers=self._answers)
             self._version = (await asyncio.to_thread(self._get, "/version"))["gitVersion"]
             if "kube-controller-manager" in found.programs and self._controllers.pid is None:
                 await self._controllers.start(self._controllers_command(found), {}, _START_S)
@@ -111,19 +107,11 @@ class KeptKubernetes(KeptServer):
     async def stop(self) -> None:
         """See KeptServer. Only the API server ends, and whoever talks to it; etcd has the data."""
         await self._controllers.kill()
-        await self._server.stop(_STOP_S)
+        await super().stop()
 
     async def kill(self) -> None:
         """See KeptServer. As `stop`."""
-        await asyncio.gather(self._controllers.kill(), self._server.kill())
-
-    def pause(self) -> None:
-        """See KeptServer."""
-        self._server.pause()
-
-    def resume(self) -> None:
-        """See KeptServer."""
-        self._server.resume()
+        await asyncio.gather(self._controllers.kill(), super().kill())
 
     async def wipe(self) -> None:
         """See KeptServer."""
@@ -134,12 +122,8 @@ class KeptKubernetes(KeptServer):
     async def close(self) -> None:
         """See KeptServer."""
         await self._end_all()
-        for process in (self._controllers, self._server, self._etcd):
+        for process in (self._controllers, self._process, self._etcd):
             process.remove_folder()
-
-    def log_tail(self) -> str:
-        """See KeptServer."""
-        return self._server.log_tail()
 
     async def command(self, name: str, argument: Any) -> Any:
         """See KeptServer."""
@@ -154,7 +138,7 @@ class KeptKubernetes(KeptServer):
         return await super().command(name, argument)
 
     async def _end_all(self) -> None:
-        for process in (self._controllers, self._server, self._etcd):
+        for process in (self._controllers, self._process, self._etcd):
             await process.kill()
 
     def _ended(self, what: str, end: Exit) -> None:
@@ -236,7 +220,7 @@ class KeptKubernetes(KeptServer):
         ]
 
     def _kubeconfig(self) -> Path:
-        file = self._server.folder / "kubeconfig"
+        file = self._process.folder / "kubeconfig"
         certificate, key = str(self._certificate.file), str(self._certificate.key)
         cluster = {"server": f"https://{_LOOPBACK}:{self._port}", "certificate-authority": certificate}
         user = {"client-certificate": certificate, "client-key": key}

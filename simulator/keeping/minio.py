@@ -18,19 +18,19 @@ from minio.error import MinioException
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
-from simulator.installing.binaries import Installed, find
-from simulator.keeping.kept_server import KeptServer, Unstartable
-from simulator.relay import bound
-from simulator.services.process import Exit, LocalProcess, StartFailed
+from simulator.installing.binaries import Installed
+from simulator.keeping.kept_server import KeptProcess, Unstartable, installed
+from simulator.relay import free_ports
+from simulator.services.process import LocalProcess, StartFailed
 
 _LOOPBACK = "127.0.0.1"
-_START_S, _STOP_S, _ANSWER_S = 20.0, 5.0, 1.0
+_START_S, _ANSWER_S = 20.0, 1.0
 _LISTEN_S = 0.6
 """In which a notification has to come; a MinIO that is right needs some milliseconds."""
 _CANARY = "gatesim-canary"
 
 
-class KeptMinio(KeptServer):
+class KeptMinio(KeptProcess):
     """
     One MinIO on one folder. The options name its user and that one's secret.
     """
@@ -38,19 +38,14 @@ class KeptMinio(KeptServer):
     kind: ClassVar[str] = "minio"
 
     def __init__(self, options: Mapping[str, Any], died: Callable[[str], None]) -> None:
-        super().__init__(options, died)
+        process = LocalProcess("minio", died=lambda end: died(f"minio {end}"))
+        super().__init__(options, died, process, stop_limit_s=5.0)
         self._user = str(options.get("user", "gatesim"))
         self._secret = str(options.get("secret", "gatesim-secret"))
-        self._process = LocalProcess("minio", died=self._ended)
         self._port = 0
         self._version = ""
         self._held: bool | None = None
         """Whether it holds notifications back; found out once, as it depends on the program alone."""
-
-    @property
-    def running(self) -> bool:
-        """See KeptServer."""
-        return self._process.pid is not None
 
     @property
     def access(self) -> dict[str, Any]:
@@ -66,13 +61,10 @@ class KeptMinio(KeptServer):
 
     async def start(self) -> None:
         """See KeptServer."""
-        found = find("minio")
-        if found is None:
-            raise Unstartable("MinIO is not installed", "gatesim env install minio")
+        found = installed("minio", "MinIO is not installed")
         self._version = found.version
         if not self._port:
-            with bound(0) as free:
-                self._port = free.getsockname()[1]
+            [self._port] = free_ports(1)
         try:
             await self._process.start(
                 self._command(found), {}, _START_S, environ=self._environ(found), answers=self._answers
@@ -82,35 +74,10 @@ class KeptMinio(KeptServer):
         if self._held is None:
             self._held = await asyncio.to_thread(self._holds_back)
 
-    async def stop(self) -> None:
-        """See KeptServer."""
-        await self._process.stop(_STOP_S)
-
-    async def kill(self) -> None:
-        """See KeptServer."""
-        await self._process.kill()
-
-    def pause(self) -> None:
-        """See KeptServer."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        """See KeptServer."""
-        self._process.resume()
-
     async def wipe(self) -> None:
         """See KeptServer."""
         await self.kill()
         await asyncio.to_thread(shutil.rmtree, self._data, ignore_errors=True)
-
-    async def close(self) -> None:
-        """See KeptServer."""
-        await self.kill()
-        self._process.remove_folder()
-
-    def log_tail(self) -> str:
-        """See KeptServer."""
-        return self._process.log_tail()
 
     @property
     def _data(self) -> Path:
@@ -167,9 +134,6 @@ class KeptMinio(KeptServer):
         except (MinioException, HTTPError, OSError) as error:
             raise Unstartable(f"MinIO does not do what it is asked for: {error}") from error
         return not heard
-
-    def _ended(self, end: Exit) -> None:
-        self.died(f"minio {end}")
 
 
 def _hear_one(client: Minio, heard: list[Any]) -> None:

@@ -9,22 +9,21 @@ import os
 import re
 import secrets
 import shutil
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from simulator.errors import SimulatorError
-from simulator.installing.binaries import Installed, find
-from simulator.keeping.kept_server import KeptServer, Unstartable
+from simulator.installing.binaries import Installed
+from simulator.keeping.kept_server import KeptProcess, Unstartable, installed
+from simulator.relay import free_ports
 from simulator.services.process import LocalProcess, StartFailed
 
 _LOOPBACK = "127.0.0.1"
 _NODE = "gatesim@localhost"
 """Its epmd is nobody else's, so every node may have this name."""
 _SEEN = {"version": re.compile(r"Starting RabbitMQ (\S+) on")}
-_START_LIMIT_S, _STOP_LIMIT_S, _ASK_LIMIT_S = 60.0, 10.0, 10.0
+_START_LIMIT_S, _ASK_LIMIT_S = 60.0, 10.0
 _GREETING, _GREETED = b"AMQP\0\0\x09\x01", b"\x01"
 _GUEST = {"guest": "guest"}
 """Who may come in where nobody is named."""
@@ -64,7 +63,7 @@ rabbit_networking:start_ssl_listener({"127.0.0.1", %d}, [{certfile, binary_to_li
 _NO_TLS = """rabbit_networking:stop_tcp_listener({"127.0.0.1", %d}), ok"""
 
 
-class KeptRabbitMq(KeptServer):
+class KeptRabbitMq(KeptProcess):
     """
     One node. Whoever leases it has it prepare users and virtual hosts, and clean up.
     """
@@ -72,8 +71,8 @@ class KeptRabbitMq(KeptServer):
     kind: ClassVar[str] = "rabbitmq"
 
     def __init__(self, options: Mapping[str, Any], died: Callable[[str], None]) -> None:
-        super().__init__(options, died)
-        self._node = LocalProcess("rabbitmq", died=lambda end: died(f"RabbitMQ {end}"))
+        node = LocalProcess("rabbitmq", died=lambda end: died(f"RabbitMQ {end}"))
+        super().__init__(options, died, node, stop_limit_s=10.0)
         self._epmd = LocalProcess("epmd", died=lambda end: None)
         self._version = ""
         self._ports: dict[str, int] = {}
@@ -82,25 +81,15 @@ class KeptRabbitMq(KeptServer):
         self._certificate: tuple[str, str] | None = None
 
     @property
-    def running(self) -> bool:
-        """See KeptServer."""
-        return self._node.pid is not None
-
-    @property
     def access(self) -> dict[str, Any]:
         """See KeptServer. The user is there once it was prepared."""
         user, password = self._user
         ports = {"port": self._ports["amqp"], "tls_port": self._ports["tls"]}
-        return {**ports, "user": user, "password": password, "version": self._version, "pid": self._node.pid}
+        return {**ports, "user": user, "password": password, "version": self._version, "pid": self._process.pid}
 
     async def start(self) -> None:
         """See KeptServer."""
-        try:
-            found = find("rabbitmq")
-        except SimulatorError as error:
-            raise Unstartable(str(error)) from error
-        if found is None:
-            raise Unstartable("the rabbitmq-server binary was not found", _HOW)
+        found = installed("rabbitmq", "the rabbitmq-server binary was not found", _HOW)
         self._erl_call = _erl_call(found)
         if not self._environ:
             self._environ = self._made_environ(found)
@@ -109,7 +98,7 @@ class KeptRabbitMq(KeptServer):
                 epmd = [str(found.programs["epmd"]), "-port", str(self._ports["epmd"]), "-address", _LOOPBACK]
                 await self._epmd.start(epmd, {}, _ASK_LIMIT_S, environ=self._environ, answers=self._epmd_answers)
             server = [str(found.program)]
-            seen = await self._node.start(
+            seen = await self._process.start(
                 server, _SEEN, _START_LIMIT_S, environ=self._environ, answers=self._node_answers
             )
         except StartFailed as error:
@@ -118,39 +107,18 @@ class KeptRabbitMq(KeptServer):
         if self._certificate is not None:
             await self._listen_for_tls()
 
-    async def stop(self) -> None:
-        """See KeptServer."""
-        await self._node.stop(_STOP_LIMIT_S)
-
-    async def kill(self) -> None:
-        """See KeptServer."""
-        await self._node.kill()
-
-    def pause(self) -> None:
-        """See KeptServer."""
-        self._node.pause()
-
-    def resume(self) -> None:
-        """See KeptServer."""
-        self._node.resume()
-
     async def wipe(self) -> None:
         """See KeptServer."""
         await self.kill()
         self._certificate = None
         for name in ("mnesia", "log"):
-            await asyncio.to_thread(shutil.rmtree, self._node.folder / name, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._process.folder / name, ignore_errors=True)
 
     async def close(self) -> None:
         """See KeptServer."""
-        await self.kill()
+        await super().close()
         await self._epmd.kill()
-        self._node.remove_folder()
         self._epmd.remove_folder()
-
-    def log_tail(self) -> str:
-        """See KeptServer."""
-        return self._node.log_tail()
 
     async def command(self, name: str, argument: Any) -> Any:
         """
@@ -223,8 +191,8 @@ class KeptRabbitMq(KeptServer):
         """
         Make the files that it starts with, and say where they are.
         """
-        self._ports = dict(zip(("amqp", "tls", "distribution", "epmd"), _free_ports(4), strict=True))
-        folder = self._node.folder
+        self._ports = dict(zip(("amqp", "tls", "distribution", "epmd"), free_ports(4), strict=True))
+        folder = self._process.folder
         home = folder / "home"
         home.mkdir()
         cookie = home / ".erlang.cookie"
@@ -273,17 +241,6 @@ def _erl_call(found: Installed) -> Path:
     if elsewhere is None:
         raise Unstartable("erl_call, which comes with Erlang, was not found beside epmd", _HOW)
     return Path(elsewhere)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((_LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 async def _answers(port: int, greeting: bytes, wanted: bytes) -> bool:

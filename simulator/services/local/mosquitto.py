@@ -16,7 +16,7 @@ from typing import Any, Unpack
 
 from simulator.errors import ServiceUnavailable
 from simulator.installing.binaries import find
-from simulator.relay import bound
+from simulator.relay import free_ports
 from simulator.services.local.mosquitto_log import MosquittoClients
 from simulator.services.mqtt_broker import MqttBroker
 from simulator.services.mqtt_publisher import CLIENT_ID, MqttPublisher
@@ -97,7 +97,7 @@ class LocalMosquitto(MqttBroker):
         command = [str(found.program), "-c", str(self._process.folder / "mosquitto.conf")]
         environ = {**os.environ, **found.environment}
         for tries_left in reversed(range(_PORT_TRIES)):
-            port = self._port or _free_port()
+            port = self._port or free_ports(1)[0]
             self._write_configuration(port)
             try:
                 seen = await self._process.start(command, _SEEN, _START_LIMIT_S, environ=environ)
@@ -154,12 +154,6 @@ class LocalMosquitto(MqttBroker):
         else:
             lines.append("allow_anonymous true")
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _free_port() -> int:
-    with bound(0) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 def _hashed(password: str) -> str:

@@ -26,7 +26,7 @@ async def kept(deaths: list[str] | None = None) -> AsyncIterator[KeptMinio]:
 
 
 def test_what_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.keeping.minio.find", lambda name: None)
+    monkeypatch.setattr("simulator.keeping.kept_server.find", lambda name: None)
 
     async def story() -> None:
         async with kept() as server:

@@ -62,6 +62,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[ScenarioRes
     One of each verdict.
     """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATESIM_CACHE", raising=False)
     names = "abcdefg"
     files = [f"scenarios/{'nats' if name > 'd' else 'calendar'}/{name}.scenario.yaml" for name in names]
     for file, name in zip(files, names, strict=True):

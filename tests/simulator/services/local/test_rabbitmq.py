@@ -46,7 +46,7 @@ from simulator.keeping.rabbitmq import KeptRabbitMq
 async def main():
     kept = KeptRabbitMq({}, lambda cause: None)
     await kept.start()
-    print(kept._node.pid, kept._epmd.pid, kept._node.folder, kept._epmd.folder, flush=True)
+    print(kept._process.pid, kept._epmd.pid, kept._process.folder, kept._epmd.folder, flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -167,7 +167,7 @@ def test_faults_that_it_cannot_have_are_said_with_a_reason() -> None:
 
 
 def test_without_the_binary_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.keeping.rabbitmq.find", lambda name: None)
+    monkeypatch.setattr("simulator.keeping.kept_server.find", lambda name: None)
 
     async def story() -> None:
         with pytest.raises(Unstartable) as missing:
