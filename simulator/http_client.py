@@ -59,7 +59,7 @@ async def send(
     """
     loop = asyncio.get_running_loop()
     try:
-        _, exchange = await loop.create_connection(lambda: _Exchange(loop), *endpoint)
+        _, exchange = await loop.create_connection(lambda: _Exchange(loop, method), *endpoint)
     except OSError as error:
         return Response(None, (), b"", f"cannot connect: {error.strerror or error}")
     try:
@@ -82,10 +82,13 @@ def _head(method: str, target: str, headers: Sequence[tuple[str, str]], length: 
 
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_FRAMED = frozenset({"content-length", "transfer-encoding"})
+"""Headers that say where a body ends."""
 
 
 class _Exchange(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, method: str) -> None:
+        self._method = method
         self._done: asyncio.Future[Response] = loop.create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
@@ -123,10 +126,13 @@ class _Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        if self._answered:
+        named = not _FRAMED.isdisjoint(name for name, _ in self._headers)
+        if self._answered and (self._method == "HEAD" or not named):
+            # HEAD is answered without a body, whatever length is named; a body of no named length ends like this.
             self._finish(Response(self._parser.get_status_code(), tuple(self._headers), b"".join(self._pieces)))
         else:
-            self._finish(Response(None, (), b"", "the connection was closed without an answer"))
+            when = "in the middle of the answer" if self._answered else "without an answer"
+            self._finish(Response(None, (), b"", f"the connection was closed {when}"))
 
     def _finish(self, response: Response) -> None:
         if not self._done.done():
