@@ -9,13 +9,13 @@ import sys
 from typing import Any, ClassVar
 
 from simulator.keeping.keeper import Keeper, keep
-from simulator.keeping.kept_server import KeptServer, Unstartable
+from simulator.keeping.kept_server import KeptProcess, Unstartable
 from simulator.services.process import LocalProcess, StartFailed
 
 PROGRAM = "import sys, time; print('up', flush=True); time.sleep(600)"
 
 
-class FakeServer(KeptServer):
+class FakeServer(KeptProcess):
     """
     Sleeps. Its data is one file, which a command writes.
     """
@@ -23,12 +23,7 @@ class FakeServer(KeptServer):
     kind: ClassVar[str] = "fake"
 
     def __init__(self, options: Any, died: Any) -> None:
-        super().__init__(options, died)
-        self._process = LocalProcess("fake", died=lambda end: died(str(end)))
-
-    @property
-    def running(self) -> bool:
-        return self._process.pid is not None
+        super().__init__(options, died, LocalProcess("fake", died=lambda end: died(str(end))), stop_limit_s=5)
 
     @property
     def access(self) -> dict[str, Any]:
@@ -42,25 +37,9 @@ class FakeServer(KeptServer):
         except StartFailed as error:
             raise Unstartable(str(error)) from error
 
-    async def stop(self) -> None:
-        await self._process.stop(5)
-
-    async def kill(self) -> None:
-        await self._process.kill()
-
-    def pause(self) -> None:
-        self._process.pause()
-
-    def resume(self) -> None:
-        self._process.resume()
-
     async def wipe(self) -> None:
         await self.kill()
         (self._process.folder / "data").unlink(missing_ok=True)
-
-    async def close(self) -> None:
-        await self.kill()
-        self._process.remove_folder()
 
     async def command(self, name: str, argument: Any) -> Any:
         file = self._process.folder / "data"
